@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+"""gantry.toml: read once, frozen, refused early with file, key and value."""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+
+from imaging_data import SeriesRule
+
+from .errors import BadConfiguration
+
+AETitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[^\\\x00-\x1f]*[^\\\x00-\x20][^\\\x00-\x1f]*$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def _from_file_folder(path: Path, info: ValidationInfo) -> Path:
+    folder: Path = (info.context or {}).get("folder", Path.cwd())
+    return (folder / path).resolve()
+
+
+class Section(BaseModel):
+    """A table of the file: unknown keys, wrong types and later changes are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class Storage(Section):
+    """Where instances, journal and job folders live; never a network file system."""
+
+    path: Path = Path("data")
+    reserve_gb: float = Field(10, ge=0)
+
+    resolve = field_validator("path")(_from_file_folder)
+
+
+class Dicom(Section):
+    """The listening AE.  `max_associations` and `max_instance_mb` bound what comes in."""
+
+    host: str = "127.0.0.1"
+    port: Port = 11112
+    ae_title: AETitle = "GANTRY"
+    max_associations: int = Field(50, ge=1)
+    max_instance_mb: int = Field(2048, ge=1)
+    idle_timeout_s: float = Field(60, gt=0)
+
+
+class Assemble(Section):
+    """`quiet_s`: how long a series that is not seen to be complete must be quiet."""
+
+    quiet_s: float = Field(5, gt=0)
+
+
+class Web(Section):
+    """The status page.  Without a sign-in it answers on loopback only."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+
+    @field_validator("host")
+    @classmethod
+    def loopback_only(cls, host: str) -> str:
+        if host not in LOOPBACK and os.environ.get("GANTRY_IN_CONTAINER") != "1":
+            raise ValueError("must be a loopback address: there is no sign-in yet")
+        return host
+
+
+class Deliver(Section):
+    """How long a destination that is down is tried again, with growing waits."""
+
+    retry_hours: float = Field(24, gt=0)
+
+
+class Source(Section):
+    """Who may send; everybody else is refused."""
+
+    ae_title: AETitle
+    host: str
+
+    @property
+    def name(self) -> str:
+        """How the source is named in the journal."""
+        return f"{self.ae_title}@{self.host}"
+
+
+class _Destination(Section):
+    name: Name
+    clinical: bool = True
+    segmentation: Literal["binary", "labelmap"] = "binary"
+
+
+class DicomwebDestination(_Destination):
+    """STOW-RS to `url` (the root of the DICOMweb service, without a final slash)."""
+
+    kind: Literal["dicomweb"]
+    url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
+    username: str | None = None
+    password_env: str | None = None
+    password_file: Path | None = None
+    token_env: str | None = None
+    timeout_s: float = Field(60, gt=0)
+
+    resolve = field_validator("password_file")(
+        lambda path, info: path and _from_file_folder(path, info)  # type: ignore[no-any-return]
+    )
+
+    @field_validator("url")
+    @classmethod
+    def no_final_slash(cls, url: str) -> str:
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def one_secret(self) -> Self:
+        if sum(key is not None for key in (self.password_env, self.password_file, self.token_env)) > 1:
+            raise ValueError("give one of password_env, password_file, token_env")
+        if (self.password_env or self.password_file) and not self.username:
+            raise ValueError("a password needs a username")
+        return self
+
+
+class DimseDestination(_Destination):
+    """C-STORE to an AE.  `proof`: how the archive proves that it has an object.
+
+    "retrieve": C-GET and compare; "find": C-FIND at image level; "auto": the best of the two that the AE
+    offers; "response": the C-STORE response is taken as proof, for an AE that offers neither.
+    """
+
+    kind: Literal["dimse"]
+    host: str
+    port: Port
+    ae_title: AETitle
+    proof: Literal["auto", "retrieve", "find", "response"] = "auto"
+    timeout_s: float = Field(30, gt=0)
+
+
+class FolderDestination(_Destination):
+    """DICOM files in a folder."""
+
+    kind: Literal["folder"]
+    path: Path
+
+    resolve = field_validator("path")(_from_file_folder)
+
+
+Destination = Annotated[DicomwebDestination | DimseDestination | FolderDestination, Field(discriminator="kind")]
+
+
+class App(Section):
+    """One AI tool in a folder, how it is run, and its stage."""
+
+    name: Name
+    path: Path
+    runner: Literal["process", "warm"] = "process"
+    stage: Literal["draft", "shadow"] = "shadow"
+    models: Path | None = None  # the models folder; by default models/ in the app's folder
+    timeout_s: float | None = Field(None, gt=0)  # None: what the app declares
+    memory_mb: int | None = Field(None, gt=0)
+    idle_s: float = Field(900, gt=0)  # a warm worker without work is stopped after this
+    environment: dict[str, str] = {}
+
+    resolve = field_validator("path", "models")(
+        lambda path, info: path and _from_file_folder(path, info)  # type: ignore[no-any-return]
+    )
+
+
+class Route(Section):
+    """Series that match go to this app, its results to these destinations."""
+
+    called_ae_title: AETitle
+    app: Name
+    destinations: tuple[Name, ...] = Field(min_length=1)
+    series: SeriesRule = SeriesRule()
+
+    @field_validator("series", mode="before")
+    @classmethod
+    def rule(cls, conditions: Any) -> SeriesRule:
+        return conditions if isinstance(conditions, SeriesRule) else SeriesRule.from_config(conditions)
+
+    @property
+    def name(self) -> str:
+        """How jobs refer to the route."""
+        return f"{self.called_ae_title}/{self.app}"
+
+
+class Config(Section):
+    """The whole file.  Build it with `load`."""
+
+    storage: Storage = Storage()
+    dicom: Dicom = Dicom()
+    assemble: Assemble = Assemble()
+    deliver: Deliver = Deliver()
+    web: Web = Web()
+    sources: tuple[Source, ...] = Field((), alias="source")
+    destinations: tuple[Destination, ...] = Field((), alias="destination")
+    apps: tuple[App, ...] = Field((), alias="app")
+    routes: tuple[Route, ...] = Field((), alias="route")
+
+    def app(self, name: str) -> App:
+        return next(app for app in self.apps if app.name == name)
+
+    def destination(self, name: str) -> Destination:
+        return next(destination for destination in self.destinations if destination.name == name)
+
+    def route(self, name: str) -> Route | None:
+        """The route with this name, None when it was taken out of the file."""
+        return next((route for route in self.routes if route.name == name), None)
+
+    @model_validator(mode="after")
+    def names_are_known(self) -> Self:
+        for what, names in (
+            ("source", [source.name for source in self.sources]),
+            ("destination", [destination.name for destination in self.destinations]),
+            ("app", [app.name for app in self.apps]),
+            ("route", [route.name for route in self.routes]),
+        ):
+            twice = {name for name in names if names.count(name) > 1}
+            if twice:
+                raise ValueError(f"{what}: {', '.join(sorted(twice))} is there twice")
+        for route in self.routes:
+            self._check_route(route)
+        return self
+
+    def _check_route(self, route: Route) -> None:
+        if route.app not in {app.name for app in self.apps}:
+            raise ValueError(f"route.app: {route.app!r} is not the name of an [[app]]")
+        known = {destination.name: destination for destination in self.destinations}
+        for name in route.destinations:
+            if name not in known:
+                raise ValueError(f"route.destinations: {name!r} is not the name of a [[destination]]")
+            if known[name].clinical:
+                raise ValueError(
+                    f"route.destinations: {name!r} is clinical, and {route.app!r} is not promoted: "
+                    "set clinical = false on an archive that is not used for care"
+                )
+
+
+def load(path: Path) -> Config:
+    """Read and check `path`; relative paths in it are relative to its folder.
+
+    Raises BadConfiguration, naming the file, the key and the value.
+    """
+    path = path.resolve()
+    try:
+        raw = tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadConfiguration(f"{path}: {error}") from error
+    try:
+        return Config.model_validate(raw, strict=False, context={"folder": path.parent})
+    except ValidationError as error:
+        raise BadConfiguration("; ".join(_sentences(path, error))) from error
+
+
+def _sentences(path: Path, error: ValidationError) -> list[str]:
+    return [
+        f"{path}: {'.'.join(map(str, problem['loc'])) or 'file'}: {problem['msg']} (value: {_shown(problem['input'])})"
+        for problem in error.errors(include_url=False)
+    ]
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Why something stopped.  The docstring is the sentence people read; `hint` says what to do next.
+
+Whether a failure is tried again is a property of its class (`retryable`), not of the place that caught it.
+"""
+
+
+class GantryError(Exception):
+    """Something in Gantry went wrong."""
+
+    hint = "See the job's events and app.log."
+    retryable = False
+
+    def __init__(self, detail: str = "", hint: str | None = None) -> None:
+        self.detail = detail
+        if hint is not None:
+            self.hint = hint
+        super().__init__(" ".join(part for part in (self.sentence, detail) if part))
+
+    @property
+    def sentence(self) -> str:
+        """What happened, in one sentence, without this case's detail."""
+        return (type(self).__doc__ or "").strip()
+
+
+class BadConfiguration(GantryError):
+    """The configuration is wrong."""
+
+    hint = "Correct the named key; informatics-gateway/gantry.example.toml shows every key."
+
+
+# receive
+
+
+class RefusedInstance(GantryError):
+    """The instance was refused."""
+
+    hint = "`gantry quarantine show` says why and how to bring it back."
+
+
+class ConflictingInstance(RefusedInstance):
+    """Another instance with this SOPInstanceUID and other content is already stored."""
+
+    hint = "Correct the sender: one UID must never stand for two contents. The stored one was kept."
+
+
+# assemble and route
+
+
+class MixedIdentity(GantryError):
+    """The instances of one series carry more than one patient or study identity."""
+
+    hint = "Correct the series in the archive and send it again."
+
+
+class NoMatchingRoute(GantryError):
+    """No route takes this series."""
+
+    hint = "`gantry routes test PATH` shows each route's rule against the series; then `gantry quarantine release`."
+
+
+# execute
+
+
+class AppFailed(GantryError):
+    """The app ended with an error."""
+
+    hint = "Read app.log in the job's folder, then `gantry jobs retry`."
+
+
+class AppOutOfTime(AppFailed):
+    """The app ran out of time and was ended."""
+
+    hint = "Raise timeout_s of the app, or look in app.log for where it hung; then `gantry jobs retry`."
+
+
+class AppOutOfMemory(AppFailed):
+    """The app ran out of memory and was ended."""
+
+    hint = "Raise memory_mb of the app, or send a smaller series; then `gantry jobs retry`."
+
+
+class AppCrashed(AppFailed):
+    """The app's process died."""
+
+    retryable = True
+
+
+class AppWroteNoManifest(AppFailed):
+    """The app ended without writing results.json, so nothing it wrote is taken."""
+
+
+class AppRefused(AppFailed):
+    """The app cannot work on this series."""
+
+    hint = "Send a series that the app's rule accepts."
+
+
+class JobCancelled(GantryError):
+    """The job was cancelled."""
+
+    hint = "`gantry jobs retry` takes it up again."
+
+
+# validate
+
+
+class InvalidResult(GantryError):
+    """The app produced a result that must not leave the gateway."""
+
+    hint = "Nothing was sent. Report it to the app's author with the job's folder."
+
+
+# deliver
+
+
+class DestinationUnavailable(GantryError):
+    """The destination could not be reached or did not answer."""
+
+    hint = "It is tried again by itself; `gantry doctor` tests the destination."
+    retryable = True
+
+
+class DestinationRefused(GantryError):
+    """The destination refuses the results."""
+
+    hint = "Correct the destination, then `gantry jobs retry`; the same bytes are sent again."
+
+
+class DestinationHoldsOther(DestinationRefused):
+    """The destination holds another content under this SOPInstanceUID."""
+
+    hint = "Find out who stored it: a UID never stands for two contents. Nothing was overwritten."
