@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ("orthanc", "dcmtk")
+
 ROOT = Path(__file__).parents[1]
 SAMPLES = Path(os.environ.get("GANTRY_SAMPLES", ROOT.parent / "shared" / "samples"))
 
