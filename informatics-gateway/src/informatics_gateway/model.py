@@ -107,6 +107,7 @@ class Result:
     series_instance_uid: str
     sha256: str
     ordinal: int = 0
+    series_number: int | None = None
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,30 @@ class Manifest:
     version: str
     input_hash: str
     results: tuple[Result, ...]
-    measurements: dict[str, Any] = field(default_factory=dict)
+    measurements: tuple[dict[str, Any], ...] = ()
     findings: tuple[str, ...] = ()
     times: dict[str, float] = field(default_factory=dict)
     device: str = ""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """One destination has shown that it holds one result.  `how`: in words, for the job's events."""
+
+    sop_instance_uid: str
+    destination: str
+    how: str
+    at: float
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A caller that was turned away, and what to add to the configuration to let it in."""
+
+    calling_ae_title: str
+    called_ae_title: str
+    host: str
+    reason: str
+    hint: str
+    at: float
+    times: int = 1

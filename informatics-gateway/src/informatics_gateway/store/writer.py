@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `gantry serve`, and nobody else, writes into the journal."""
+
+import fcntl
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadConfiguration, GantryError
+from ..model import Association, InputSet, Instance, Job, JobStatus, Proof, Refusal, Result, SeriesKey
+from .journal import FILE_NAME, KEY, Journal, key_values
+
+
+class Store(Journal):
+    """The journal's one writer.  A second one on the same storage folder is refused by name."""
+
+    def __init__(self, storage: Path) -> None:
+        storage.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock_file = (storage / "lock").open("w")
+        try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._lock_file.close()
+            raise BadConfiguration(
+                f"{storage} is in use by another gantry serve.",
+                hint="Stop that one, or give this one its own [storage] path.",
+            ) from None
+        super().__init__(storage)
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(
+            self.storage / FILE_NAME, isolation_level=None, timeout=30, check_same_thread=False
+        )
+        db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
+        db.executescript(files(__package__).joinpath("schema.sql").read_text())
+        return db
+
+    def close(self) -> None:
+        super().close()
+        self._lock_file.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def _event(self, job: int, text: str) -> None:
+        self._db.execute("INSERT INTO event (job, at, text) VALUES (?, ?, ?)", (job, time.time(), text))
+
+    # receive and assemble
+
+    def record_arrivals(self, arrivals: Sequence[tuple[Association, Instance, float]]) -> None:
+        """Journal instances and their arrivals, all or none; what is known already stays as it is."""
+        with self._transaction() as db:
+            for association, instance, at in arrivals:
+                db.execute(
+                    "INSERT OR IGNORE INTO association VALUES (?, ?, ?, ?, ?, ?)", astuple(association)
+                )
+                db.execute(
+                    f"INSERT OR IGNORE INTO instance VALUES ({','.join('?' * 12)})", self._row(instance)
+                )
+                db.execute(
+                    "INSERT INTO arrival (association, sop_instance_uid, source, called_ae_title,"
+                    " study_instance_uid, series_instance_uid, at) VALUES (?, ?, ?, ?, ?, ?, ?)"
+                    " ON CONFLICT DO UPDATE SET at = excluded.at",
+                    (
+                        association.id,
+                        instance.sop_instance_uid,
+                        *key_values(_series_key(association, instance)),
+                        at,
+                    ),
+                )
+
+    def _row(self, instance: Instance) -> tuple[Any, ...]:
+        identity = instance.identity
+        return (
+            instance.sop_instance_uid,
+            instance.sop_class_uid,
+            instance.series_instance_uid,
+            identity.study_instance_uid,
+            identity.patient_id,
+            identity.issuer_of_patient_id,
+            identity.patient_name,
+            str(instance.path.relative_to(self.storage)),
+            instance.sha256,
+            instance.instance_number,
+            json.dumps(instance.image_position),
+            json.dumps(instance.image_orientation),
+        )
+
+    def mark_seen(self, key: SeriesKey) -> None:
+        """The series' arrivals were sealed, found sealed already, or refused."""
+        with self._transaction() as db:
+            db.execute(f"UPDATE arrival SET seen = 1 WHERE {KEY}", key_values(key))
+
+    def seal(self, key: SeriesKey, hash_: str, instances: Sequence[Instance], closed_by: str) -> InputSet:
+        """Seal the next revision of the series and mark its arrivals seen."""
+        with self._transaction() as db:
+            [[revision]] = db.execute(
+                f"SELECT coalesce(max(revision), 0) + 1 FROM input_set WHERE {KEY}", key_values(key)
+            ).fetchall()
+            number = db.execute(
+                "INSERT INTO input_set (source, called_ae_title, study_instance_uid, series_instance_uid,"
+                " revision, hash, sealed_at, closed_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (*key_values(key), revision, hash_, time.time(), closed_by),
+            ).lastrowid
+            db.executemany(
+                "INSERT INTO input_set_instance VALUES (?, ?)",
+                [(number, instance.sop_instance_uid) for instance in instances],
+            )
+            db.execute(f"UPDATE arrival SET seen = 1 WHERE {KEY}", key_values(key))
+            assert number is not None
+            return self.input_set(number)
+
+    # jobs
+
+    def queue(self, input_set: InputSet, routes: Sequence[tuple[str, str]]) -> list[Job]:
+        """One job per (route, app) that has none on this set; supersedes unsent jobs of earlier revisions."""
+        with self._transaction() as db:
+            made = [number for route, app in routes if (number := self._queue_one(db, input_set, route, app))]
+            return [job for number in made if (job := self.job(number))]
+
+    def _queue_one(self, db: sqlite3.Connection, input_set: InputSet, route: str, app: str) -> int | None:
+        now = time.time()
+        number = db.execute(
+            "INSERT OR IGNORE INTO job (input_set, route, app, status, reached, due, created_at)"
+            " VALUES (?, ?, ?, 'queued', 'queued', ?, ?) RETURNING id",
+            (input_set.id, route, app, now, now),
+        ).fetchone()
+        if number is None:
+            return None
+        count = len(input_set.instances)
+        self._event(
+            number[0],
+            f"queued for {app}: revision {input_set.revision}, {count} instance{'s'[: count != 1]},"
+            f" closed by {input_set.closed_by}",
+        )
+        return int(number[0])
+
+    def supersede(self, input_set: InputSet, app: str) -> list[int]:
+        """End the app's jobs on earlier revisions that have sent nothing; return their numbers."""
+        with self._transaction() as db:
+            rows = db.execute(
+                "UPDATE job SET status = 'superseded' WHERE app = ? AND NOT sending"
+                " AND status NOT IN ('delivered', 'cancelled', 'superseded') AND input_set IN"
+                f" (SELECT id FROM input_set WHERE {KEY} AND revision < ?) RETURNING id",
+                (app, *key_values(input_set.key), input_set.revision),
+            ).fetchall()
+            for (number,) in map(tuple, rows):
+                self._event(number, f"superseded: revision {input_set.revision} of the series came in")
+            return [row[0] for row in rows]
+
+    def begin(self, job: Job, text: str, new_attempt: bool) -> Job | None:
+        """Count a try of the step under way before it starts, so that crashes count too.
+
+        None when the job was ended meanwhile.
+        """
+        with self._transaction() as db:
+            changed = db.execute(
+                "UPDATE job SET attempts = attempts + 1, attempt = attempt + ? WHERE id = ? AND status = ?",
+                (int(new_attempt), job.id, job.status),
+            ).rowcount
+            if not changed:
+                return None
+            self._event(job.id, text)
+            return self.job(job.id)
+
+    def begin_sending(self, job: Job) -> bool:
+        """Mark that bytes of the job's results leave now; False when it was ended meanwhile."""
+        with self._transaction() as db:
+            done = db.execute("UPDATE job SET sending = 1 WHERE id = ? AND status = 'validated'", (job.id,))
+            return bool(done.rowcount)
+
+    def move(self, job: Job, to: JobStatus, text: str, results: Sequence[Result] = ()) -> bool:
+        """The step under way is done: write status, event and results at once.
+
+        False, and nothing is written, when the job was ended meanwhile.
+        """
+        with self._transaction() as db:
+            changed = db.execute(
+                "UPDATE job SET status = ?, reached = ?, attempts = 0, due = ?, failing_since = NULL,"
+                " error = '', hint = '' WHERE id = ? AND status = ?",
+                (to, to, time.time(), job.id, job.status),
+            ).rowcount
+            if changed:
+                for result in results:
+                    db.execute(
+                        "INSERT INTO result VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", self._result(job, result)
+                    )
+                self._event(job.id, text)
+            return bool(changed)
+
+    def _result(self, job: Job, result: Result) -> tuple[Any, ...]:
+        return (
+            job.id,
+            result.ordinal,
+            result.kind,
+            str(result.path.relative_to(self.storage)),
+            result.sop_class_uid,
+            result.sop_instance_uid,
+            result.series_instance_uid,
+            result.series_number,
+            result.sha256,
+        )
+
+    def postpone(self, job: Job, seconds: float, error: GantryError) -> None:
+        """Try the step again later."""
+        now = time.time()
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE job SET due = ?, error = ?, hint = ?, failing_since = coalesce(failing_since, ?)"
+                " WHERE id = ?",
+                (now + seconds, str(error), error.hint, now, job.id),
+            )
+            self._event(job.id, f"{error} Next try in {seconds:.0f} s.")
+
+    def end(self, job: Job, status: JobStatus, error: GantryError) -> bool:
+        """Fail or cancel the job, unless it ended meanwhile."""
+        ended = [each for each in JobStatus if each.ended]
+        with self._transaction() as db:
+            changed = db.execute(
+                "UPDATE job SET status = ?, error = ?, hint = ? WHERE id = ?"
+                f" AND status NOT IN ({','.join('?' * len(ended))})",
+                (status, str(error), error.hint, job.id, *ended),
+            ).rowcount
+            if changed:
+                self._event(job.id, f"{status}: {error} {error.hint}")
+            return bool(changed)
+
+    def resume(self, job: Job, text: str) -> None:
+        """Take an ended job up again at the step that failed; a delivered one is proved again."""
+        reached = JobStatus.VALIDATED if job.status is JobStatus.DELIVERED else None
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE job SET status = coalesce(?, reached), reached = coalesce(?, reached), attempts = 0,"
+                " due = ?, failing_since = NULL, error = '', hint = '' WHERE id = ?",
+                (reached, reached, time.time(), job.id),
+            )
+            self._event(job.id, text)
+
+    def note(self, job: Job, text: str) -> None:
+        """One more line in the job's history."""
+        with self._transaction():
+            self._event(job.id, text)
+
+    def record_proof(self, job: Job, proof: Proof) -> None:
+        """A destination has shown that it holds a result."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO proof VALUES (?, ?, ?, ?, ?)",
+                (job.id, proof.sop_instance_uid, proof.destination, proof.how, proof.at),
+            )
+
+    def record_refusal(self, refusal: Refusal) -> None:
+        """A caller was turned away; the same one for the same reason is counted."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO refusal VALUES (?, ?, ?, ?, ?, ?, 1)"
+                " ON CONFLICT DO UPDATE SET at = excluded.at, times = times + 1",
+                astuple(refusal)[:6],
+            )
+
+
+def _series_key(association: Association, instance: Instance) -> SeriesKey:
+    return SeriesKey(
+        association.source,
+        association.called_ae_title,
+        instance.study_instance_uid,
+        instance.series_instance_uid,
+    )
