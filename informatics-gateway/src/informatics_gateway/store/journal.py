@@ -14,6 +14,7 @@ from ..errors import BadConfiguration
 from ..model import Event, Identity, InputSet, Instance, Job, JobStatus, Proof, Refusal, Result, SeriesKey
 
 FILE_NAME = "gantry.sqlite"
+NEWEST = 2**63 - 1  # above every row id
 KEY = "source = ? AND called_ae_title = ? AND study_instance_uid = ? AND series_instance_uid = ?"
 
 
@@ -53,6 +54,14 @@ class Journal:
     def _one(self, sql: str, *values: Any) -> sqlite3.Row | None:
         rows = self._all(sql, *values)
         return rows[0] if rows else None
+
+    def trouble(self) -> str:
+        """Why the journal cannot be read; empty when it can."""
+        try:
+            self._all("SELECT id FROM job LIMIT 1")
+        except sqlite3.Error as error:
+            return str(error)
+        return ""
 
     # instances and input sets
 
@@ -139,13 +148,16 @@ class Journal:
         row = self._one("SELECT * FROM job WHERE id = ?", number)
         return self._job(row) if row else None
 
-    def jobs(self, limit: int = 100, status: JobStatus | None = None) -> list[Job]:
-        """The newest jobs first."""
-        where, values = ("WHERE status = ?", (status,)) if status else ("", ())
-        return [
-            self._job(row)
-            for row in self._all(f"SELECT * FROM job {where} ORDER BY id DESC LIMIT ?", *values, limit)
-        ]
+    def jobs(self, limit: int = 100, status: JobStatus | None = None, before: int | None = None) -> list[Job]:
+        """The newest jobs first; `before`: only those with a lower number."""
+        rows = self._all(
+            "SELECT * FROM job WHERE id < ? AND (? IS NULL OR status = ?) ORDER BY id DESC LIMIT ?",
+            NEWEST if before is None else before,
+            status,
+            status,
+            limit,
+        )
+        return [self._job(row) for row in rows]
 
     def jobs_of(self, input_set: InputSet) -> list[Job]:
         """The jobs on this input set."""
@@ -186,6 +198,11 @@ class Journal:
         if row is None:
             return None, None
         return (self._job(row), None) if row["due"] <= time.time() else (None, row["due"])
+
+    def reached(self, job: Job) -> JobStatus:
+        """The last status the job finished well: where a retry of a failed one goes on."""
+        row = self._one("SELECT reached FROM job WHERE id = ?", job.id)
+        return JobStatus(row["reached"]) if row else job.status
 
     def failing_since(self, job: Job) -> float | None:
         """Since when the step under way has failed, across restarts."""
