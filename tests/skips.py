@@ -30,20 +30,31 @@ def _no_program(names: str) -> bool:
 
 
 def _no_engine(_: str) -> bool:
-    return not any(_answers(engine) for engine in ("docker", "podman"))
+    return not any(_answers(engine, "info") for engine in ("docker", "podman"))
 
 
-def _answers(engine: str) -> bool:
+def _no_compose(_: str) -> bool:
+    return not _answers("docker", "compose", "version")
+
+
+def _no_image(names: str) -> bool:
+    return not all(_answers("docker", "image", "inspect", name) for name in names.split())
+
+
+def _answers(program: str, *arguments: str) -> bool:
     try:
-        return subprocess.run([engine, "info"], capture_output=True, timeout=30, check=False).returncode == 0
+        done = subprocess.run([program, *arguments], capture_output=True, timeout=30, check=False)
     except OSError:
         return False
+    return done.returncode == 0
 
 
 CONDITIONS: dict[str, Callable[[str], bool]] = {
     "no-samples": _no_samples,
     "no-program": _no_program,
     "no-engine": _no_engine,
+    "no-compose": _no_compose,
+    "no-image": _no_image,
 }
 
 
