@@ -102,6 +102,34 @@ class JobCancelled(GantryError):
     hint = "`gantry jobs retry` takes it up again."
 
 
+class CrashLoop(AppFailed):
+    """The app was started as often as is allowed and never came to an end."""
+
+
+class GatewayFault(GantryError):
+    """A fault in Gantry itself stopped this step."""
+
+    hint = "The log of `gantry serve` holds the trace; report it, then `gantry jobs retry`."
+
+
+class RouteRemoved(GantryError):
+    """The job's route is no longer in the configuration."""
+
+    hint = "Put the route back and restart, then `gantry jobs retry`."
+
+
+class NoSuchJob(GantryError):
+    """This cannot be done with that job."""
+
+    hint = "`gantry jobs list` shows the jobs."
+
+
+class NotRunning(GantryError):
+    """The gateway is not running on this storage folder."""
+
+    hint = "Start `gantry serve` with the same configuration."
+
+
 # validate
 
 

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`gantry`: the command line.  Exit status 0 done, 1 failed, 2 wrong usage."""
+
+import sys
+
+import typer
+
+from imaging_data import ImagingDataError
+
+from ..errors import GantryError
+from . import apps, jobs, quarantine, routes
+from .doctor import doctor
+from .output import complain
+from .serve import serve
+
+app = typer.Typer(
+    help="AI tools behind a button in the PACS.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+app.command()(serve)
+app.command()(doctor)
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(routes.app, name="routes")
+app.add_typer(apps.app, name="apps")
+app.add_typer(quarantine.app, name="quarantine")
+
+
+def main() -> None:
+    """The entry of the `gantry` command: errors are a sentence and a hint, not a trace."""
+    try:
+        app()
+    except (GantryError, ImagingDataError) as error:
+        complain(error)
+        sys.exit(1)

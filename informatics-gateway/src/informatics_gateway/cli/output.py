@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the commands share: their options, tables for people and JSON for machines."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from imaging_data import ImagingDataError
+
+from ..errors import GantryError
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", envvar="GANTRY_CONFIG", help="The configuration file.", dir_okay=False)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DEFAULT_CONFIG = Path("gantry.toml")
+
+console = Console(highlight=False)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table; cells are shown as text, whatever they hold."""
+    grid = Table(title=title, title_justify="left")
+    for column in columns:
+        grid.add_column(column)
+    for row in rows:
+        grid.add_row(*(escape(str(cell)) for cell in row))
+    console.print(grid)
+
+
+def print_json(value: Any) -> None:
+    """Print JSON; paths and other objects as text."""
+    json.dump(value, sys.stdout, indent=2, default=str)
+    print()
+
+
+def say(text: str) -> None:
+    """Print a sentence."""
+    console.print(escape(text))
+
+
+def complain(error: GantryError | ImagingDataError) -> None:
+    """Print an error's sentence and hint on standard error."""
+    console_err = Console(stderr=True, highlight=False)
+    console_err.print(f"[red]{escape(str(error))}[/red]")
+    if error.hint:
+        console_err.print(escape(error.hint))
+
+
+def local_time(at: float) -> str:
+    """Seconds since the epoch as local date and time."""
+    return datetime.fromtimestamp(at).isoformat(" ", "milliseconds")

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`gantry routes`: which app would take this series, and why not."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from imaging_data import Series, find_instances
+
+from ..config import Config, load
+from ..route import explain
+from .output import DEFAULT_CONFIG, ConfigOption, JsonOption, print_json, say, table
+
+app = typer.Typer(help="Try the routes on files.", no_args_is_help=True)
+
+
+@app.callback()
+def routes() -> None:
+    """Try the routes on files."""
+
+
+@app.command()
+def test(
+    path: Annotated[Path, typer.Argument(exists=True, help="A folder of DICOM files, or one file.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+) -> None:
+    """Show each route's rule against each series under PATH; nothing is run.  Exit status 1: no route matches."""
+    found = find_instances(path)
+    verdicts = [verdict for series in found.series for verdict in _verdicts(load(config), series)]
+    if json:
+        print_json({"verdicts": verdicts, "skipped": len(found.skipped)})
+    else:
+        rows = [(each["series_instance_uid"], each["route"], each["verdict"]) for each in verdicts]
+        table(f"{len(found.series)} series", ("series", "route", "verdict"), rows)
+        if found.skipped:
+            say(f"{len(found.skipped)} files that are not DICOM were skipped.")
+    raise typer.Exit(0 if any(each["matches"] for each in verdicts) else 1)
+
+
+def _verdicts(config: Config, series: Series) -> list[dict[str, Any]]:
+    headers = [instance.dataset for instance in series.instances]
+    return [
+        {
+            "series_instance_uid": series.series_instance_uid,
+            "route": route.name,
+            "matches": route.series.matches_series(headers),
+            "verdict": explain(route, headers).removeprefix(f"{route.name}: "),
+        }
+        for route in config.routes
+    ]

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`gantry serve`: the gateway, until it is told to stop."""
+
+import logging
+import signal
+import threading
+
+import uvicorn
+
+from ..config import Config, load
+from ..control import Control
+from ..pipeline import Pipeline
+from ..store import Journal
+from ..web import create_app
+from .output import DEFAULT_CONFIG, ConfigOption
+
+log = logging.getLogger("gantry")
+
+
+def serve(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Run the gateway: the DICOM receiver, the line and the status page."""
+    _log_plainly()
+    settings = load(config)
+    pipeline = Pipeline(settings)
+    stop = threading.Event()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signal_number, lambda *_: stop.set())
+    pipeline.start()
+    control = Control(
+        settings.storage.path,
+        {"retry": pipeline.retry, "cancel": pipeline.cancel, "release": pipeline.release},
+    )
+    page = _Page(settings, pipeline)
+    dicom = settings.dicom
+    log.info(
+        "ready: %s on %s:%d, page http://%s:%d/", dicom.ae_title, dicom.host, dicom.port, page.host, page.port
+    )
+    stop.wait()
+    log.info("stopping")
+    page.close()
+    control.close()
+    pipeline.stop()
+
+
+class _Page:
+    """The status page, served from a thread of its own."""
+
+    def __init__(self, config: Config, pipeline: Pipeline) -> None:
+        self.host, self.port = config.web.host, config.web.port
+        self._journal = Journal(config.storage.path)
+        app = create_app(config, self._journal, pipeline.health)
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                app, self.host, self.port, log_level="warning", access_log=False, server_header=False
+            )
+        )
+        self._thread = threading.Thread(target=self._server.run, name="web", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(5)
+        self._journal.close()
+
+
+def _log_plainly() -> None:
+    """One line a message on standard error; no message of ours carries a patient attribute."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )
+    logging.getLogger("pynetdicom").setLevel(logging.ERROR)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
