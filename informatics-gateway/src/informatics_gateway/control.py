@@ -44,7 +44,7 @@ class Control:
 
 @contextmanager
 def _short_path(storage: Path) -> Iterator[str]:
-    """The socket's path by way of the folder's descriptor: a Unix socket's path may have 107 bytes at most."""
+    """The socket's path by the folder's descriptor: the path of a Unix socket has 107 bytes at most."""
     folder = os.open(storage, os.O_RDONLY | os.O_DIRECTORY)
     try:
         yield f"/proc/self/fd/{folder}/{SOCKET_NAME}"

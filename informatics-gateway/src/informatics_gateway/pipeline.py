@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The line every study walks, once, one way: receive -> assemble -> route -> execute -> validate -> deliver.
 
-Read this file first.  The receiver tells of arrivals; one intake thread assembles and routes; each app has a
-lane that executes and a lane that validates and delivers, so that an archive that is down holds up no app, and
-one app no other.  Only this module changes a job's status, and only after the step's work is durable: a crash at
-any moment repeats at most the step that was under way.
+Read this file first.  The receiver tells of arrivals; one intake thread assembles and routes; each app has
+a lane that executes and a lane that validates and delivers, so that an archive that is down holds up no app,
+and one app no other.  Only this module changes a job's status, and only after the step's work is durable: a
+crash at any moment repeats at most the step that was under way.
 """
 
 import logging

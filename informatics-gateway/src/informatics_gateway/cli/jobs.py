@@ -101,11 +101,9 @@ def _show(detail: dict[str, Any]) -> None:
         rows = [(each["kind"], each["sop_instance_uid"], each["path"]) for each in detail["results"]]
         table("results", ("kind", "SOPInstanceUID", "file"), rows)
     if detail["measurements"]:
-        rows = [
-            (each["name"], each["value"], each["unit"], each.get("site", ""))
-            for each in detail["measurements"]
-        ]
-        table("measurements", ("name", "value", "unit", "site"), rows)
+        columns = ("name", "value", "unit", "site")
+        rows = [[each.get(column, "") for column in columns] for each in detail["measurements"]]
+        table("measurements", columns, rows)
     for finding in detail["findings"]:
         say(finding)
 

@@ -20,13 +20,13 @@ def routes() -> None:
     """Try the routes on files."""
 
 
-@app.command()
-def test(
+@app.command("test")
+def try_routes(
     path: Annotated[Path, typer.Argument(exists=True, help="A folder of DICOM files, or one file.")],
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
-    """Show each route's rule against each series under PATH; nothing is run.  Exit status 1: no route matches."""
+    """Show each route's rule against each series under PATH.  Exit status 1: no route matches."""
     found = find_instances(path)
     verdicts = [verdict for series in found.series for verdict in _verdicts(load(config), series)]
     if json:
