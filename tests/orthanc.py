@@ -40,7 +40,7 @@ class Orthanc:
         self.url = f"http://{self.host}:{self.http_port}"
         self.dicomweb_url = f"{self.url}/dicom-web"
         self.client = httpx.Client(base_url=self.url, auth=(self.username, self.password), timeout=60)
-        self._process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
         self._configure()
 
     def _configure(self) -> None:
@@ -57,30 +57,37 @@ class Orthanc:
         (configuration / "orthanc.json").write_bytes(CONFIGURATION.read_bytes())
         (configuration / "site.json").write_text(json.dumps(site))
 
+    def command(self) -> list[str | Path]:
+        """What is run."""
+        return [BINARY, self.folder / "configuration"]
+
     def start(self) -> None:
         """Start it and wait until it answers."""
-        command, environment = [BINARY, self.folder / "configuration"], os.environ | {"TCP_NODELAY": "1"}
+        environment = os.environ | {"TCP_NODELAY": "1"}
         with (self.folder / "orthanc.log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+            # A session of its own: Ctrl-C ends it in good order, by whoever started it.
+            self.process = subprocess.Popen(
+                self.command(), stdout=log, stderr=log, env=environment, start_new_session=True
+            )
         deadline = time.monotonic() + STARTS_WITHIN_S
         while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"Orthanc did not start:\n{(self.folder / 'orthanc.log').read_text()}")
             time.sleep(0.02)
 
     def stop(self) -> None:
         """Stop it in good order, which takes Orthanc about 3 s; the storage stays."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(30)
-            self._process = None
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(30)
+            self.process = None
 
     def kill(self) -> None:
         """End it at once; what it has acknowledged stays."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait(30)
-            self._process = None
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(30)
+            self.process = None
 
     def _answers(self) -> bool:
         try:
