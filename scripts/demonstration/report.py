@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What came back, for people: tables of results, numbers and times, and a picture."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from pydicom import Dataset
+from rich.console import Console
+from rich.table import Table
+
+from imaging_data.phantom import LungTruth
+
+# Steps by the first words of the events that begin and end them.
+STEPS = (
+    ("execute (the app's process)", "execute:", "executed"),
+    ("validate", "executed", "validated"),
+    ("deliver, with proof", "deliver:", "delivered"),
+)
+# What the app calls a number, and what the phantom's truth calls it.
+TRUE_NUMBERS = {
+    "volume": "volume_ml",
+    "mean": "mean_hu",
+    "percentile": "percentile_15_hu",
+    "950": "laa_950_percent",
+}
+
+
+def print_results(console: Console, details: Mapping[str, Any], fetched: Mapping[str, Dataset]) -> None:
+    """Each result: its kind, its series, its UID, and how the destination proved that it has it."""
+    table = _table("What came back", "kind", "series", "SOPInstanceUID", "proof")
+    proofs = {proof["sop_instance_uid"]: proof["how"] for proof in details["proofs"]}
+    for result in details["results"]:
+        uid = result["sop_instance_uid"]
+        dataset = fetched[uid]
+        series = f"{dataset.get('SeriesNumber', '')} {dataset.get('SeriesDescription', '')}"
+        table.add_row(result["kind"], series, uid, proofs.get(uid, "none"))
+    console.print(table)
+
+
+def print_numbers(console: Console, details: Mapping[str, Any], truth: Mapping[str, LungTruth]) -> None:
+    """The measured numbers, beside the true ones where they are known; the findings as sentences."""
+    table = _table("Measured", "where", "what", "measured", *(("true", "difference") if truth else ()))
+    for each in details["measurements"]:
+        measured = f"{each['value']:.1f} {_unit(each)}"
+        table.add_row(_text(each, "site"), _text(each, "name"), measured, *_compared(each, truth))
+    if details["measurements"]:
+        console.print(table)
+    for finding in details["findings"]:
+        console.print(f"Finding: {finding}", markup=False)
+
+
+def _compared(measurement: Mapping[str, Any], truth: Mapping[str, LungTruth]) -> tuple[str, ...]:
+    if not truth:
+        return ()
+    true = true_number(_text(measurement, "site"), _text(measurement, "name"), truth)
+    if true is None:
+        return "", ""
+    difference = measurement["value"] - true
+    part = f" ({100 * difference / true:+.1f} %)" if "volume" in _text(measurement, "name").lower() else ""
+    return f"{true:.1f} {_unit(measurement)}", f"{difference:+.1f}{part}"
+
+
+def true_number(site: str, name: str, truth: Mapping[str, LungTruth]) -> float | None:
+    """The truth for what an app measured, by the words of its site and name; None when it is not known."""
+    side = next((side for side in ("left", "right") if side in site.lower()), "total")
+    known = next((field for word, field in TRUE_NUMBERS.items() if word in name.lower()), None)
+    return None if known is None or side not in truth else float(getattr(truth[side], known))
+
+
+def _text(measurement: Mapping[str, Any], key: str) -> str:
+    value = measurement.get(key) or ""
+    return str(value.get("meaning", value) if isinstance(value, Mapping) else value)
+
+
+def _unit(measurement: Mapping[str, Any]) -> str:
+    return _text(measurement, "unit").replace("[hnsf'U]", "HU")
+
+
+def print_times(console: Console, details: Mapping[str, Any], sent_s: float) -> None:
+    """The time of each step of the line, and within execute of each part of the app."""
+    table = _table("Time", "step", "seconds")
+    table.add_row("send, receive", f"{sent_s:.2f}")
+    for name, seconds in steps(details["events"]):
+        table.add_row(name, f"{seconds:.2f}")
+        if name.startswith("execute"):
+            for part, value in details["times"].items():
+                table.add_row(f"  {part.removesuffix('_s')}", f"{value:.2f}")
+    console.print(table)
+
+
+def steps(events: list[Mapping[str, Any]]) -> list[tuple[str, float]]:
+    """Name and seconds of each step, from the job's events."""
+    at: dict[str, float] = {}
+    for event in events:
+        for mark in {mark for _, *marks in STEPS for mark in marks}:
+            if event["text"].startswith(mark):
+                at[mark] = event["at"]
+    return [(name, at[end] - at[begin]) for name, begin, end in STEPS if begin in at and end in at]
+
+
+def write_picture(details: Mapping[str, Any], fetched: Mapping[str, Dataset], path: Path) -> Path | None:
+    """The secondary capture as PNG; None when the app made none."""
+    for result in details["results"]:
+        if result["kind"] == "secondary-capture":
+            pixels = fetched[result["sop_instance_uid"]].pixel_array
+            Image.fromarray(np.asarray(pixels, np.uint8)).save(path)
+            return path
+    return None
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        number = column in ("measured", "true", "difference", "seconds")
+        table.add_column(column, justify="right" if number else "left", overflow="fold")
+    return table
