@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The base class of an app: which series it takes, how it loads, and voxels in, results out."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imaging_data.rule import SeriesRule
+
+from .digest import app_digest
+from .errors import MissingModel
+
+if TYPE_CHECKING:
+    from imaging_data import Volume
+
+    from .graph import InferenceGraph
+    from .results.base import Results
+
+USAGE = "usage: python app.py [manifest | worker]"
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What one run of the app needs at most: cores, memory in MB (2**20 bytes), seconds."""
+
+    cpu: int = 1
+    memory_mb: int = 4096
+    gpu_memory_mb: int = 0
+    timeout_s: float = 600
+
+
+@dataclass(frozen=True)
+class AppInfo:
+    """Who the app is.
+
+    The three texts stand in every result (PS3.3 C.7.5.1): name as ManufacturerModelName, version as
+    SoftwareVersions, creator as Manufacturer.  `models` are file names in the models folder that must be
+    there.  Raises ValueError for a text that is empty or longer than 64 characters (LO).
+    """
+
+    name: str
+    version: str
+    creator: str
+    needs: Needs = field(default_factory=Needs)
+    models: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for key in ("name", "version", "creator"):
+            text = getattr(self, key)
+            if not 0 < len(text) <= 64 or "\\" in text:
+                raise ValueError(f"AppInfo.{key} {text!r} must have 1 to 64 characters and no backslash")
+
+
+class InferenceApp:
+    """An imaging AI app: a subclass states `info` and `series`, and writes `predict` and, to load, `setup`.
+
+    `run()` is the process entry (docs/map-contract.md): the app runs as a graph of MONAI Deploy operators,
+    read -> predict -> write.
+    """
+
+    info: AppInfo
+    series: SeriesRule
+
+    def setup(self, models: Path) -> None:
+        """Load what `predict` needs from the folder `models`.  Called once per process, before any volume."""
+
+    def predict(self, volume: "Volume") -> "Results":
+        """One result, or a list of them, for `volume`.
+
+        The app must keep nothing of a volume on itself: the next one may be another patient's.
+        """
+        raise NotImplementedError
+
+    def compose(self, graph: "InferenceGraph") -> None:
+        """Draw the graph.  Override it to put other MONAI Deploy operators in between.
+
+        `graph` is a `monai.deploy.core.Application`; port "volume" carries a Volume, "results" what
+        `predict` returns.
+        """
+        read, predict, write = graph.read_series(), graph.predict(), graph.write_results()
+        graph.add_flow(read, predict, {("volume", "volume")})
+        graph.add_flow(read, write, {("volume", "volume")})
+        graph.add_flow(predict, write, {("results", "results")})
+
+    def run(self, arguments: Sequence[str] | None = None) -> None:
+        """Do what the command line says and end the process with the contract's exit status."""
+        match list(sys.argv[1:] if arguments is None else arguments):
+            case []:
+                from .execution import run_once
+
+                sys.exit(run_once(self, os.environ))
+            case ["manifest"]:
+                print(json.dumps(self.manifest(), indent=2))
+            case ["worker"]:
+                from .worker import serve
+
+                serve(self)
+            case _:
+                sys.exit(USAGE)
+
+    def manifest(self) -> dict[str, Any]:
+        """What the gateway and the packager must know of the app before it runs."""
+        info = self.info
+        return {
+            "name": info.name,
+            "version": info.version,
+            "creator": info.creator,
+            "digest": self.digest,
+            "series": self.series.to_config(),
+            "needs": asdict(info.needs),
+            "models": list(info.models),
+        }
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the file that defines the app."""
+        file = sys.modules[type(self).__module__].__file__
+        return Path(file).resolve().parent if file else Path.cwd()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the app's code and of this framework (`digest.app_digest`)."""
+        return app_digest(self.folder)
+
+    def missing_models(self, models: Path | None) -> list[str]:
+        """The names of `info.models` that are not in the folder."""
+        return [name for name in self.info.models if models is None or not (models / name).is_file()]
+
+    def check_models(self, models: Path | None) -> None:
+        """Raise MissingModel, naming each, when a model that the app declares is not there."""
+        missing = self.missing_models(models)
+        if missing:
+            raise MissingModel(f"{', '.join(missing)}: not in {models or 'any models folder'}.")

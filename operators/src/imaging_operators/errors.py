@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Why an app's run ended without results.  The docstring is the sentence; `hint` says what to do next."""
+
+from imaging_data.errors import ImagingDataError
+
+
+class AppError(ImagingDataError):
+    """The app could not do its work."""
+
+    hint = "Read app.log: what the app printed is there."
+
+
+class BadJob(AppError):
+    """The job's description cannot be used."""
+
+    hint = "docs/map-contract.md says what GANTRY_JOB and the folders' variables must hold."
+
+
+class MissingModel(AppError):
+    """A model of the app is missing."""
+
+    hint = "Run `scripts/fetch-models NAME`, with the app's name, and look in model.lock."
+
+
+class InvalidResult(AppError):
+    """What the app returned cannot become a DICOM result."""
+
+    hint = "Correct what predict() returns; the message says which value is wrong."
+
+
+class OutOfMemory(AppError):
+    """The app ran out of memory."""
+
+    hint = "Raise memory_mb of the app, or send a smaller series."
+
+
+class AppCrashed(AppError):
+    """The app raised an error."""
+
+    hint = "Read app.log: the traceback is there."

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One run of an app: load once, run the graph, leave results.json or error.json and an exit status."""
+
+import json
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+
+from imaging_data.errors import ImagingDataError, NoMatchingSeries, NotAVolume
+from imaging_data.hashing import file_sha256
+
+from .app import InferenceApp
+from .context import Folders, Run, models_folder
+from .errors import AppCrashed, OutOfMemory
+from .files import write_durably
+from .timing import Stopwatch
+
+DONE, FAILED, UNUSABLE_SERIES = 0, 1, 2
+
+
+class LoadedApp:
+    """An app with its models loaded: `setup` was called, once for one models folder."""
+
+    def __init__(self, app: InferenceApp) -> None:
+        self.app = app
+        self.setup_s = 0.0
+        self.model_sha256s: dict[str, str] = {}
+        self._models: Path | None = None
+        self._is_set_up = False
+
+    def load(self, models: Path | None) -> None:
+        """Call the app's `setup`, unless it was called for this folder.  Raises MissingModel."""
+        self.setup_s = 0.0
+        if self._is_set_up and models == self._models:
+            return
+        self.app.check_models(models)
+        with Stopwatch() as watch:
+            self.app.setup(models or self.app.folder / "models")
+        self.setup_s = watch.seconds
+        self.model_sha256s = {name: file_sha256((models or Path()) / name) for name in self.app.info.models}
+        self._models, self._is_set_up = models, True
+
+
+def run_once(app: InferenceApp, environment: Mapping[str, str]) -> int:
+    """A cold run with the folders that the environment names; the exit status of the process."""
+    try:
+        run = Run.from_environment(environment)
+    except ImagingDataError as error:
+        print(f"{error} {error.hint}", file=sys.stderr)
+        return FAILED
+    return execute(LoadedApp(app), run)
+
+
+def execute(loaded: LoadedApp, run: Run) -> int:
+    """Run the graph once; the exit status.  Of a failure, error.json and a traceback are left."""
+    try:
+        from .graph import run_graph  # MONAI Deploy, seconds: only where a run is asked for
+
+        loaded.load(run.folders.models)
+        run_graph(loaded, run)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the process entry
+        traceback.print_exc()
+        return _leave_error(run.folders, error)
+    return DONE
+
+
+def load_ahead(loaded: LoadedApp, environment: Mapping[str, str]) -> None:
+    """What a warm worker does before its first job: import MONAI Deploy and load the models it is given."""
+    from . import graph  # noqa: F401
+
+    models = models_folder(environment)
+    if models is not None or not loaded.app.info.models:
+        loaded.load(models)
+
+
+def _leave_error(folders: Folders, error: BaseException) -> int:
+    named = _named(error)
+    document = {"error": type(named).__name__, "message": str(named), "hint": named.hint}
+    print(f"{document['error']}: {named} {named.hint}", file=sys.stderr)
+    write_durably(folders.output / "error.json", json.dumps(document, indent=2).encode())
+    return UNUSABLE_SERIES if isinstance(named, NoMatchingSeries | NotAVolume) else FAILED
+
+
+def _named(error: BaseException) -> ImagingDataError:
+    if isinstance(error, ImagingDataError):
+        return error
+    if _is_out_of_memory(error):
+        return OutOfMemory(str(error))
+    if isinstance(error, SystemExit):
+        return AppCrashed(f"It called sys.exit({error.code!r}).", "predict() must return a result or raise.")
+    return AppCrashed(f"{type(error).__name__}: {error}")
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Main memory, or the GPU's where torch is loaded (its error is a RuntimeError of its own)."""
+    on_gpu = getattr(sys.modules.get("torch"), "OutOfMemoryError", MemoryError)
+    return isinstance(error, MemoryError | on_gpu)

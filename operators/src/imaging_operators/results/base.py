@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every result is: something an app returns that knows how to become one DICOM object."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from pydicom import Dataset
+
+from imaging_data.identifiers import derive_uid
+
+from ..context import JobContext, Replaced
+
+if TYPE_CHECKING:
+    from imaging_data import Volume
+
+    from ..app import AppInfo
+
+RESEARCH_ONLY = "NOT FOR CLINICAL USE - RESEARCH ONLY"
+
+
+class Result(Protocol):
+    """A result type.  `kind` names it in results.json and in its file's name."""
+
+    kind: ClassVar[str]
+
+    def to_dicom(self, context: "ResultContext") -> Dataset:
+        """The object's content; the writer adds identifiers, dates and what all results share.
+
+        Raises InvalidResult when it does not fit `context.volume`.
+        """
+
+
+Results = Result | Sequence[Result]
+
+
+@dataclass(frozen=True, eq=False)
+class RunContext:
+    """What all results of one run have in common."""
+
+    volume: "Volume"
+    info: "AppInfo"
+    digest: str
+    job: JobContext
+
+    @cached_property
+    def input_hash(self) -> str:
+        """The hash of the instance bytes that were read (docs/map-contract.md)."""
+        return self.volume.series.input_hash
+
+    @cached_property
+    def sources(self) -> list[Dataset]:
+        """The source instances as results may copy them, see `source.clean_source`; in the volume's order."""
+        from .source import clean_sources
+
+        return clean_sources(self.volume)
+
+    def tracking_uid(self, number: int, label: str) -> str:
+        """The UID under which SEG and SR speak of one segment (PS3.16 TID 4108)."""
+        return derive_uid("gantry", "tracking", self.input_hash, self.digest, str(number), label)
+
+    @property
+    def device_uid(self) -> str:
+        """The UID of this app's code as a device."""
+        return derive_uid("gantry", "device", self.digest)
+
+    def revision_text(self, replaced: Replaced) -> str:
+        """What a result of a later revision says of the one it replaces."""
+        return f"rev {self.job.revision}, replaces series {replaced.series_number}"
+
+
+@dataclass(frozen=True, eq=False)
+class ResultContext:
+    """Where one result stands: the run, its kind and ordinal, and the results that were encoded before it."""
+
+    run: RunContext
+    kind: str
+    ordinal: int
+    encoded: dict[int, Dataset] = field(default_factory=dict)  # by id() of the author's result
+
+    @property
+    def volume(self) -> "Volume":
+        return self.run.volume
+
+    @property
+    def info(self) -> "AppInfo":
+        return self.run.info
+
+    @property
+    def sources(self) -> list[Dataset]:
+        return self.run.sources
+
+    @property
+    def replaced(self) -> Replaced | None:
+        """The delivered result that this one replaces."""
+        return self.run.job.predecessor(self.kind, self.ordinal)
+
+    @property
+    def segmentations(self) -> list[Dataset]:
+        """The run's segmentations; they are encoded before all other results."""
+        return [dataset for dataset in self.encoded.values() if dataset.Modality == "SEG"]
+
+    def encoded_as(self, result: Any) -> Dataset | None:
+        """The DICOM object that `result` became, None when it is not among the run's results."""
+        return self.encoded.get(id(result))
+
+    def uid(self, *parts: str) -> str:
+        """A UID that always belongs to this input, code, profile, kind, ordinal and `parts`."""
+        run = self.run
+        profile = run.job.segmentation
+        return derive_uid("gantry", run.input_hash, run.digest, profile, self.kind, str(self.ordinal), *parts)

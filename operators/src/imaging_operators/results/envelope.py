@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all results share: whose study, which series, made by whom and when, and their identifiers."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+
+from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import UID, ExplicitVRLittleEndian
+
+from imaging_data.hashing import content_sha256
+
+from .. import __version__
+from ..coding import PRIVATE_SCHEME, codes
+from .base import RESEARCH_ONLY, ResultContext
+from .source import CHARACTER_SET, DEIDENTIFICATION, IDENTITY, OPTIONAL, REQUIRED
+from .text_report import code_item
+
+LONGEST_DESCRIPTION = 64  # LO, PS3.5 section 6.2
+IMPLEMENTATION_CLASS_UID = UID("2.25.303567854779137544279516874533915086209")
+
+SERIES_NUMBERS = {"segmentation": 301, "measurements": 302, "text-report": 303, "secondary-capture": 304}
+OTHER_SERIES_NUMBER = 309
+SHORT_NAMES = {
+    "segmentation": "SEG",
+    "measurements": "numbers",
+    "text-report": "report",
+    "secondary-capture": "picture",
+}
+
+
+def seal(dataset: Dataset, context: ResultContext) -> None:
+    """Complete `dataset` in place: identity, series, equipment, dates, and last the UIDs of its content."""
+    _add_identity(dataset, context)
+    _add_equipment(dataset, context)
+    _add_dates(dataset, context)
+    dataset.InstanceNumber = 1
+    dataset.SeriesNumber = series_number(context.kind, context.ordinal, context.run.job.revision)
+    dataset.SeriesDescription = series_description(context)
+    _declare_private_schemes(dataset)
+    _add_uids(dataset, context)
+
+
+def series_number(kind: str, ordinal: int, revision: int) -> int:
+    """301 segmentation, 302 measurements, 303 text report, 304 secondary capture; 309 of another kind.
+
+    Each later one of a kind adds 1000, each revision of the input adds 10.
+    """
+    return SERIES_NUMBERS.get(kind, OTHER_SERIES_NUMBER) + 1000 * ordinal + 10 * (revision - 1)
+
+
+def series_description(context: ResultContext) -> str:
+    """The research-only line, the app's and kind's names as far as LO has room, and the revision."""
+    revision = "" if context.replaced is None else f" {context.run.revision_text(context.replaced)}"
+    room = LONGEST_DESCRIPTION - len(RESEARCH_ONLY) - len(revision)
+    if room < 0:  # numbers of many digits
+        revision, room = revision.replace(" series", ""), 0
+    kind = SHORT_NAMES.get(context.kind, context.kind)
+    name = f" {context.info.name[: max(room - len(kind) - 2, 0)].strip()} {kind}".replace("  ", " ")
+    text = RESEARCH_ONLY + (name if len(name) <= room else "") + revision
+    return text[:LONGEST_DESCRIPTION]
+
+
+def _add_identity(dataset: Dataset, context: ResultContext) -> None:
+    source = context.sources[0]
+    for keyword in (*IDENTITY, *REQUIRED, *OPTIONAL, *DEIDENTIFICATION):
+        if keyword in source:
+            dataset[keyword] = source[keyword]
+        elif keyword in dataset:
+            del dataset[keyword]
+    dataset.SpecificCharacterSet = CHARACTER_SET
+
+
+def _add_equipment(dataset: Dataset, context: ResultContext) -> None:
+    """General Equipment is the app (PS3.3 C.7.5.1); Gantry contributed (C.12.1.1.5)."""
+    info = context.info
+    dataset.Manufacturer = info.creator
+    dataset.ManufacturerModelName = info.name
+    dataset.SoftwareVersions = info.version
+    dataset.DeviceSerialNumber = context.run.digest[:16]
+    contribution = Dataset()
+    contribution.PurposeOfReferenceCodeSequence = [code_item(codes.DCM.ProcessingEquipment)]
+    contribution.Manufacturer = "Gantry"
+    contribution.ManufacturerModelName = "Gantry"
+    contribution.SoftwareVersions = __version__
+    contribution.ContributionDescription = "Ran the app and made this object of its result"
+    dataset.ContributingEquipmentSequence = [contribution, *dataset.get("ContributingEquipmentSequence", [])]
+
+
+def _add_dates(dataset: Dataset, context: ResultContext) -> None:
+    """All dates and times are the job's, in the time zone of the source where that is known."""
+    moment = _local(context.run.job.content_datetime, dataset.get("TimezoneOffsetFromUTC"))
+    date, time = moment.strftime("%Y%m%d"), moment.strftime("%H%M%S")
+    for what in ("InstanceCreation", "Series", "Content"):
+        setattr(dataset, f"{what}Date", date)
+        setattr(dataset, f"{what}Time", time)
+    for item in dataset.ContributingEquipmentSequence:
+        item.ContributionDateTime = date + time
+
+
+def _local(moment: datetime, offset: str | None) -> datetime:
+    if not offset:
+        return moment.astimezone()
+    sign = -1 if offset.startswith("-") else 1
+    digits = offset.lstrip("+-")
+    zone = sign * timedelta(hours=int(digits[:2]), minutes=int(digits[2:4]))
+    return moment.astimezone(timezone(zone))
+
+
+def _declare_private_schemes(dataset: Dataset) -> None:
+    """Declare every scheme of our own or of the author's (PS3.3 C.12.1.1.1; names from 99)."""
+    schemes = sorted({scheme for scheme in _schemes(dataset) if scheme.startswith("99")})
+    if schemes:
+        dataset.CodingSchemeIdentificationSequence = [_scheme_item(scheme) for scheme in schemes]
+
+
+def _scheme_item(designator: str) -> Dataset:
+    item = Dataset()
+    item.CodingSchemeDesignator = designator
+    ours = designator == PRIVATE_SCHEME
+    item.CodingSchemeName = "Gantry concepts without a public code" if ours else designator
+    item.CodingSchemeResponsibleOrganization = "Gantry" if ours else "Author of the app"
+    return item
+
+
+def _schemes(dataset: Dataset) -> Iterator[str]:
+    """The scheme of each code in `dataset`; functional groups of frames hold none of the author's."""
+    if "CodingSchemeDesignator" in dataset:
+        yield dataset.CodingSchemeDesignator
+    for element in dataset:
+        if element.VR == "SQ" and not element.keyword.endswith("FunctionalGroupsSequence"):
+            for item in element.value:
+                yield from _schemes(item)
+
+
+def _add_uids(dataset: Dataset, context: ResultContext) -> None:
+    """SOPInstanceUID and SeriesInstanceUID, derived from the masked content and from what it refers to."""
+    reports = dataset.Modality == "SR"
+    referenced = [segmentation.SOPInstanceUID for segmentation in context.segmentations if reports]
+    if context.replaced is not None:
+        referenced.append(context.replaced.sop_instance_uid)
+    content = content_sha256(dataset)
+    dataset.SOPInstanceUID = context.uid("instance", content, *referenced)
+    dataset.SeriesInstanceUID = context.uid("series", content, *referenced)
+    dataset.file_meta = _file_meta(dataset)
+
+
+def _file_meta(dataset: Dataset) -> FileMetaDataset:
+    before = getattr(dataset, "file_meta", FileMetaDataset())
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    meta.TransferSyntaxUID = before.get("TransferSyntaxUID", ExplicitVRLittleEndian)
+    meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
+    meta.ImplementationVersionName = f"GANTRY_{__version__}"
+    return meta

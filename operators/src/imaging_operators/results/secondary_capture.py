@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A picture that any PACS shows: a true-colour Secondary Capture (PS3.3 A.8.1)."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+from pydicom.uid import SecondaryCaptureImageStorage
+
+from ..errors import InvalidResult
+from .base import ResultContext
+
+SMALLEST_SIDE = 64
+
+
+@dataclass(frozen=True, eq=False)
+class SecondaryCapture:
+    """A picture, uint8 (rows, columns, 3), red green blue.
+
+    caption: what it shows, at most 64 characters; it becomes the picture's DerivationDescription.
+    The framework burns the research-only line in above it.  Never draw patient attributes into it.
+    Raises InvalidResult for another shape or dtype.
+    """
+
+    image: NDArray[np.uint8]
+    caption: str = ""
+    kind: ClassVar[str] = "secondary-capture"
+
+    def __post_init__(self) -> None:
+        shape, dtype = self.image.shape, self.image.dtype
+        if len(shape) != 3 or shape[2] != 3 or min(shape[:2]) < SMALLEST_SIDE or max(shape[:2]) > 60000:
+            raise InvalidResult(f"The picture has shape {shape}; (rows, columns, 3) from 64 on is needed.")
+        if dtype != np.uint8:
+            raise InvalidResult(f"The picture has dtype {dtype}; uint8 is needed.")
+
+    def to_dicom(self, context: ResultContext) -> Dataset:
+        """The picture with the research-only line in its pixels."""
+        from .banner import with_banner
+
+        pixels = with_banner(self.image)
+        dataset = Dataset()
+        dataset.SOPClassUID = SecondaryCaptureImageStorage
+        dataset.Modality = "OT"
+        dataset.ConversionType = "WSD"
+        dataset.ImageType = ["DERIVED", "SECONDARY"]
+        if self.caption:
+            dataset.DerivationDescription = self.caption
+        dataset.Laterality = None  # type 2C: paired or not is not known (PS3.3 C.7.3.1)
+        dataset.PatientOrientation = None
+        dataset.BurnedInAnnotation = "NO"  # nothing in the pixels identifies the patient (PS3.3 C.7.6.1)
+        dataset.LossyImageCompression = "00"
+        _add_pixels(dataset, pixels)
+        return dataset
+
+
+def _add_pixels(dataset: Dataset, pixels: NDArray[np.uint8]) -> None:
+    dataset.SamplesPerPixel = 3
+    dataset.PhotometricInterpretation = "RGB"
+    dataset.PlanarConfiguration = 0
+    dataset.Rows, dataset.Columns = pixels.shape[:2]
+    dataset.BitsAllocated = dataset.BitsStored = 8
+    dataset.HighBit = 7
+    dataset.PixelRepresentation = 0
+    content = np.ascontiguousarray(pixels).tobytes()
+    dataset.PixelData = content + bytes(len(content) % 2)
+    dataset["PixelData"].VR = "OB"

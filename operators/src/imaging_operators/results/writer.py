@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Results as files: the DICOM objects in an order in which references point back, then results.json."""
+
+import hashlib
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydicom import Dataset
+from pydicom.filebase import DicomBytesIO
+
+from imaging_data import Volume
+
+from ..context import Run
+from ..errors import InvalidResult
+from ..files import write_durably
+from ..timing import Stopwatch
+from .base import Result, ResultContext, RunContext
+from .envelope import seal
+from .measurements import Measurements
+from .segmentation import Segmentation
+
+if TYPE_CHECKING:
+    from ..app import AppInfo
+
+CONTRACT = 1
+
+
+@dataclass(frozen=True)
+class Writer:
+    """What results.json says apart from the results; `times` is filled as the run goes on."""
+
+    run: Run
+    info: "AppInfo"
+    digest: str
+    model_sha256s: dict[str, str]
+    times: dict[str, float]
+
+
+def write_results(writer: Writer, volume: Volume, returned: Any) -> None:
+    """Write what `predict` returned, and last results.json.  Raises InvalidResult."""
+    results = in_order(_listed(returned))
+    context = RunContext(volume, writer.info, writer.digest, writer.run.job)
+    with Stopwatch() as watch:
+        entries = list(_write_each(results, context, writer.run))
+    document = _document(writer, context, results, entries, watch.seconds)
+    write_durably(writer.run.folders.output / "results.json", json.dumps(document, indent=2).encode())
+
+
+def _listed(returned: Any) -> list[Result]:
+    """What predict returned, as a list of results."""
+    results = list(returned) if isinstance(returned, Sequence) else [returned]
+    for result in results:
+        if not hasattr(result, "to_dicom"):
+            raise InvalidResult(
+                f"predict() returned {type(result).__name__}.",
+                "Return a Segmentation, Measurements, TextReport or SecondaryCapture, or a list of them.",
+            )
+    if not results:
+        raise InvalidResult("predict() returned an empty list.", "Say what was found in a TextReport.")
+    return results
+
+
+def in_order(results: Iterable[Result]) -> list[Result]:
+    """Segmentations first, those that only measurements name included; else the author's order."""
+    named = [result.segmentation for result in results if isinstance(result, Measurements)]
+    every = [*results, *(segmentation for segmentation in named if segmentation is not None)]
+    once = list({id(result): result for result in every}.values())
+    return sorted(once, key=lambda result: not isinstance(result, Segmentation))
+
+
+def _write_each(results: list[Result], context: RunContext, run: Run) -> Iterator[dict[str, Any]]:
+    encoded: dict[int, Dataset] = {}
+    ordinals: Counter[str] = Counter()
+    for result in results:
+        place = ResultContext(context, result.kind, ordinals[result.kind], encoded)
+        ordinals[result.kind] += 1
+        dataset = result.to_dicom(place)
+        seal(dataset, place)
+        encoded[id(result)] = dataset
+        yield _write(dataset, place, run)
+
+
+def _write(dataset: Dataset, place: ResultContext, run: Run) -> dict[str, Any]:
+    buffer = DicomBytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    content = buffer.getvalue()
+    file = f"{place.kind}-{place.ordinal}.dcm"
+    write_durably(run.folders.output / file, content)
+    return {
+        "kind": place.kind,
+        "ordinal": place.ordinal,
+        "file": file,
+        "sop_class_uid": dataset.SOPClassUID,
+        "sop_instance_uid": dataset.SOPInstanceUID,
+        "study_instance_uid": dataset.StudyInstanceUID,
+        "series_instance_uid": dataset.SeriesInstanceUID,
+        "series_number": int(dataset.SeriesNumber),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+
+
+def _document(
+    writer: Writer, context: RunContext, results: list[Result], entries: list[dict[str, Any]], write_s: float
+) -> dict[str, Any]:
+    info, series = writer.info, context.volume.series
+    return {
+        "contract": CONTRACT,
+        "app": {
+            "name": info.name,
+            "version": info.version,
+            "creator": info.creator,
+            "digest": writer.digest,
+        },
+        "input": {
+            "hash": context.input_hash,
+            "series_instance_uid": series.series_instance_uid,
+            "instances": len(series.instances),
+        },
+        "results": entries,
+        "measurements": [
+            number for result in results if isinstance(result, Measurements) for number in result.plain()
+        ],
+        "findings": [finding for result in results for finding in getattr(result, "findings", ())],
+        "models": writer.model_sha256s,
+        "times": {name: round(seconds, 6) for name, seconds in (writer.times | {"write_s": write_s}).items()},
+        "device": _device(),
+    }
+
+
+def _device() -> str:
+    """ "cpu", or the name of the GPU where torch is loaded and sees one."""
+    torch = sys.modules.get("torch")
+    return str(torch.cuda.get_device_name()) if torch is not None and torch.cuda.is_available() else "cpu"

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A warm worker: loads once, then runs one job a line (docs/map-contract.md).
+
+The answers go to the file descriptor that was standard output at start.  Descriptors 1 and 2 themselves are
+turned to the job's log during a job, so that whatever the app, or a library below it, prints is there.
+"""
+
+import ctypes
+import gc
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from imaging_data.errors import ImagingDataError
+
+from .app import InferenceApp
+from .context import Folders, JobContext, Run
+from .errors import BadJob
+from .execution import DONE, FAILED, LoadedApp, execute, load_ahead
+
+STDIN, STDOUT, STDERR = 0, 1, 2
+
+
+def serve(app: InferenceApp) -> None:
+    """Answer {"ready": true}, then one line for each job; ends the process.
+
+    After an answer other than 0 the process ends, because what the app left behind is not to be trusted.
+    """
+    orders, answers = _take_over_descriptors()
+    loaded = LoadedApp(app)
+    load_ahead(loaded, os.environ)
+    _answer(answers, {"ready": True})
+    status = DONE
+    for line in orders:
+        status = _serve_job(loaded, line)
+        _answer(answers, {"exit": status})
+        if status != DONE:
+            break
+        gc.collect()
+    _end(status)
+
+
+def _take_over_descriptors() -> tuple[BinaryIO, int]:
+    """Keep the two ends of the protocol for ourselves, out of the app's reach and of its children's."""
+    orders = os.fdopen(os.dup(STDIN), "rb")
+    answers = os.dup(STDOUT)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, STDIN)
+    os.close(nothing)
+    os.dup2(STDERR, STDOUT)
+    return orders, answers
+
+
+def _answer(answers: int, document: dict[str, Any]) -> None:
+    os.write(answers, json.dumps(document).encode() + b"\n")
+
+
+def _serve_job(loaded: LoadedApp, line: bytes) -> int:
+    try:
+        order = _order(line)
+        run = Run(
+            Folders(Path(order["input"]), Path(order["output"]), _optional_path(order.get("models"))),
+            JobContext.from_json(order.get("job", {})),
+        )
+        log = Path(order["log"])
+    except ImagingDataError as error:
+        print(f"{error} {error.hint}", file=sys.stderr)
+        return FAILED
+    with _printing_to(log), _environment(run.folders.to_environment()):
+        return execute(loaded, run)
+
+
+def _order(line: bytes) -> dict[str, Any]:
+    try:
+        order = json.loads(line)
+    except ValueError as error:
+        raise BadJob(f"The line is not JSON: {error}.") from error
+    missing = {"input", "output", "log"} - set(order if isinstance(order, dict) else ())
+    if missing:
+        raise BadJob(f"The line lacks {', '.join(sorted(missing))}.")
+    return order  # type: ignore[no-any-return]
+
+
+def _optional_path(text: str | None) -> Path | None:
+    return Path(text) if text else None
+
+
+@contextmanager
+def _printing_to(log: Path) -> Iterator[None]:
+    """Turn descriptors 1 and 2 to `log`, and back."""
+    before = os.dup(STDOUT), os.dup(STDERR)
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(file, STDOUT)
+    os.dup2(file, STDERR)
+    os.close(file)
+    try:
+        yield
+    finally:
+        _flush()
+        for kept, descriptor in zip(before, (STDOUT, STDERR), strict=True):
+            os.dup2(kept, descriptor)
+            os.close(kept)
+
+
+def _flush() -> None:
+    """Python's buffers, then those of C libraries."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    ctypes.CDLL(None).fflush(None)
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """The job's folders in the environment, for operators of the author's own; as before afterwards."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _end(status: int) -> None:
+    """End at once: threads and exit handlers of the app have no say."""
+    _flush()
+    os._exit(status)
