@@ -14,6 +14,7 @@ from .errors import BadConfiguration
 
 AETitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[^\\\x00-\x1f]*[^\\\x00-\x20][^\\\x00-\x1f]*$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
+ListeningPort = Annotated[int, Field(ge=0, le=65535)]  # 0: a free one
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -42,7 +43,7 @@ class Dicom(Section):
     """The listening AE.  `max_associations` and `max_instance_mb` bound what comes in."""
 
     host: str = "127.0.0.1"
-    port: Port = 11112
+    port: ListeningPort = 11112
     ae_title: AETitle = "GANTRY"
     max_associations: int = Field(50, ge=1)
     max_instance_mb: int = Field(2048, ge=1)
