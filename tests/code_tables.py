@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The public codes that pydicom knows, which are those of PS3.16, and the codes that DICOM objects use."""
+
+from collections.abc import Iterator
+from functools import cache
+
+from pydicom import Dataset
+from pydicom.sr._concepts_dict import concepts
+from pydicom.sr.coding import Code
+
+PRIVATE_SCHEME = "99GANTRY"
+
+
+@cache
+def meanings() -> dict[tuple[str, str], set[str]]:
+    """(scheme, value) to its meanings, for every code in the tables."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for scheme, names in concepts.items():
+        for values in names.values():
+            for value, (meaning, *_) in values.items():
+                found.setdefault((scheme, value), set()).add(meaning)
+    return found
+
+
+def wrong_with(code: Code) -> str:
+    """Why a code must not be used, in words; empty when it may."""
+    if code.scheme_designator == PRIVATE_SCHEME:
+        return ""
+    known = meanings().get((code.scheme_designator, code.value), set())
+    if not known:
+        return f"{code.value} is not a known code of {code.scheme_designator}"
+    if code.meaning.casefold() not in {meaning.casefold() for meaning in known}:
+        return f"{code.value} of {code.scheme_designator} means {sorted(known)}, not {code.meaning!r}"
+    return ""
+
+
+def codes_in(dataset: Dataset) -> Iterator[Code]:
+    """Every code item of the object, at any depth (PS3.3 §8.8)."""
+    for element in dataset.iterall():
+        if element.VR == "SQ":
+            for item in element.value:
+                if "CodeValue" in item and "CodingSchemeDesignator" in item:
+                    yield Code(str(item.CodeValue), str(item.CodingSchemeDesignator), str(item.CodeMeaning))
+
+
+def schemes_declared(dataset: Dataset) -> set[str]:
+    """The coding schemes that the object declares (PS3.3 §C.12.1.1.1)."""
+    return {
+        str(item.CodingSchemeDesignator) for item in dataset.get("CodingSchemeIdentificationSequence", [])
+    }

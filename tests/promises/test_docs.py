@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Documentation cannot drift: what it links to, runs, configures and promises is there."""
+
+import ast
+import re
+import shlex
+import tomllib
+from pathlib import Path
+from types import SimpleNamespace
+
+import click
+import numpy as np
+import pytest
+import typer
+from pydantic import BaseModel
+
+from informatics_gateway import config
+from informatics_gateway.cli import app as gantry
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "informatics-gateway" / "gantry.example.toml"
+PAGES = sorted(path for folder in (".", "docs", "apps", "apps/*") for path in ROOT.glob(f"{folder}/*.md"))
+ALL_PAGES = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+SHELL = {"cd", "cp", "export", "printf"}
+
+# Every command of the documentation, and the test (or the file) that runs it.
+RUN_BY = {
+    "scripts/setup": ".ci/run",
+    "scripts/test": ".ci/run",
+    "scripts/demo": "tests/line/test_demo.py::test_the_demo_shows_what_came_back",
+    "scripts/make-phantom": "tests/data/test_phantom.py",
+    "docker compose up": "tests/promises/test_compose.py::test_a_study_survives_down_and_up",
+    "docker compose down": "tests/promises/test_compose.py::test_a_study_survives_down_and_up",
+    "apps/lung_densitometry/app.py manifest": "tests/apps",
+    "gantry doctor": "tests/gateway",
+    "gantry serve": "tests/line/test_demo.py::test_the_demo_shows_what_came_back",
+    "gantry jobs list": "tests/gateway",
+    "gantry jobs show": "tests/gateway",
+    "gantry jobs retry": "tests/gateway",
+    "gantry jobs cancel": "tests/gateway",
+    "gantry routes test": "tests/gateway",
+    "gantry quarantine list": "tests/gateway",
+    "gantry quarantine show": "tests/gateway",
+    "gantry quarantine release": "tests/gateway",
+    "gantry apps list": "tests/gateway",
+    "gantry apps check": "tests/gateway",
+    "gantry apps run": "tests/gateway",
+}
+
+
+def _blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def _commands(page: Path) -> list[list[str]]:
+    lines = [line for block in _blocks(page, "sh") for line in block.splitlines()]
+    words = [shlex.split(line.partition(" > ")[0], comments=True) for line in lines]
+    return [each for each in words if each and each[0] not in SHELL]
+
+
+def _key(words: list[str]) -> str:
+    """The command by which RUN_BY knows it: the program and its subcommands."""
+    match words[0].removeprefix(".venv/bin/"), *words[1:]:
+        case "python", script, *rest:
+            return " ".join((script, *rest[:1]))
+        case "docker", "compose", verb, *_:
+            return f"docker compose {verb}"
+        case "gantry", *rest:
+            return " ".join(("gantry", *_subcommand(rest)[0]))
+        case program, *_:
+            return program
+    raise AssertionError(words)
+
+
+def _subcommand(words: list[str]) -> tuple[list[str], click.Command]:
+    """The words that name a command of `gantry`, and the command."""
+    command, named = typer.main.get_command(gantry), []
+    while isinstance(command, click.Group):
+        word = words[len(named)]
+        assert word in command.commands, f"gantry {' '.join((*named, word))} does not exist"
+        named, command = [*named, word], command.commands[word]
+    return named, command
+
+
+def test_readme_and_architecture_are_short():
+    for name in ("README.md", "ARCHITECTURE.md"):
+        assert len((ROOT / name).read_text().splitlines()) < 150, name
+
+
+@ALL_PAGES
+def test_links_lead_somewhere(page):
+    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
+    relative = [target for target in targets if not target.startswith(("http:", "https:"))]
+    assert [target for target in relative if not (page.parent / target).exists()] == []
+
+
+@ALL_PAGES
+def test_paths_in_tables_and_text_exist(page):
+    names = set(
+        re.findall(
+            r"`((?:apps|docs|scripts|tests|operators|informatics-gateway)/[\w./-]*)`", page.read_text()
+        )
+    )
+    assert [name for name in names if not (ROOT / name).exists()] == []
+
+
+@ALL_PAGES
+def test_every_command_is_one_that_a_test_runs(page):
+    assert [" ".join(words) for words in _commands(page) if _key(words) not in RUN_BY] == []
+
+
+@pytest.mark.parametrize("command", RUN_BY)
+def test_the_list_of_commands_is_true(command):
+    assert command in {_key(words) for page in PAGES for words in _commands(page)}, "no page has it any more"
+    assert _exists(RUN_BY[command]), RUN_BY[command]
+
+
+@ALL_PAGES
+def test_programs_and_options_exist(page):
+    for words in _commands(page):
+        program = words[0].removeprefix(".venv/bin/")
+        options = {word.partition("=")[0] for word in words if word.startswith("--")}
+        if program == "gantry":
+            _, command = _subcommand(words[1:])
+            assert options <= {name for parameter in command.params for name in parameter.opts}, words
+        elif program.startswith("scripts/"):
+            assert (ROOT / program).stat().st_mode & 0o111, words
+            sources = [ROOT / program, *(ROOT / "scripts" / "demonstration").glob("*.py")]
+            assert all(any(option in path.read_text() for path in sources) for option in options), words
+
+
+def _exists(test: str) -> bool:
+    """Whether a file, or the test function in it (`file::function`), is there."""
+    name, _, function = test.partition("::")
+    path = ROOT / name
+    if not function:
+        return path.exists()
+    nodes = ast.walk(ast.parse(path.read_text())) if path.is_file() else ()
+    return any(isinstance(node, ast.FunctionDef) and node.name == function for node in nodes)
+
+
+def test_every_invariant_names_a_test_that_is_there():
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    rules = re.split(
+        r"^(?=\d+\. )", text.partition("## Rules that hold everywhere")[2].partition("\n## ")[0], flags=re.M
+    )[1:]
+    assert len(rules) == 12
+    assert [rule.partition(".")[0] for rule in rules if "tests/" not in rule] == []
+    named = re.findall(r"`(tests/[\w./]+(?:::\w+)?)`", text)
+    assert [name for name in named if not _exists(name)] == []
+
+
+def _sections(model: type[BaseModel], key: str = "") -> dict[str, type[BaseModel]]:
+    """The tables of gantry.toml by their name, each with what is known of its keys."""
+    tables = {key: model} if key else {}
+    for name, field in model.model_fields.items():
+        for each in _models(field.annotation):
+            tables |= _sections(each, ".".join(filter(None, (key, field.alias or name, _kind(each)))))
+    return tables
+
+
+def _models(annotation: object) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in getattr(annotation, "__args__", ()) for model in _models(part)]
+
+
+def _kind(model: type[BaseModel]) -> str:
+    kind = model.model_fields.get("kind")
+    return kind.annotation.__args__[0] if kind else ""
+
+
+SECTIONS = _sections(config.Config)
+
+
+def _raw(section: str) -> list[dict]:
+    name, _, kind = section.partition(".")
+    tables = tomllib.loads(EXAMPLE.read_text()).get(name, [])
+    tables = tables if isinstance(tables, list) else [tables]
+    return [table for table in tables if not kind or table["kind"] == kind]
+
+
+def test_the_example_configuration_loads():
+    loaded = config.load(EXAMPLE)
+    assert loaded.routes[0].called_ae_title == "LUNGS"
+    assert (loaded.apps[0].path / "app.py").is_file()
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_the_example_configuration_shows_every_key(section):
+    assert _raw(section), f"[{section}] is not shown"
+    shown = {key for table in _raw(section) for key in table}
+    commented = set(re.findall(r"^# (\w+) = ", EXAMPLE.read_text(), re.MULTILINE))
+    assert set(SECTIONS[section].model_fields) <= shown | commented
+
+
+@pytest.mark.parametrize("section", ["storage", "dicom", "assemble", "deliver", "web"])
+def test_the_example_configuration_shows_the_defaults(section):
+    [shown] = _raw(section)
+    defaults = {name: field.default for name, field in SECTIONS[section].model_fields.items()}
+    assert {name: str(value) for name, value in shown.items()} == {k: str(v) for k, v in defaults.items()}
+
+
+def test_the_app_in_the_readme_works():
+    [code] = _blocks(ROOT / "apps" / "README.md", "python")
+    names = {"__name__": "readme"}
+    exec(compile(code, "apps/README.md", "exec"), names)
+    names["infer"] = lambda net, array: np.ones(array.shape, np.uint8)
+    app = names["SpleenSeg"]()
+    app.net = None
+    result = app.predict(SimpleNamespace(array=np.zeros((2, 3, 4), np.float32)))
+    assert result.segments[0].label == "Spleen"
