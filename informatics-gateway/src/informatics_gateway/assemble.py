@@ -5,16 +5,15 @@ A series is closed as soon as it is *seen* to be complete: every association tha
 released and its instance run is gap-free.  Otherwise a quiet period closes it.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from imaging_data import input_hash
 
 from .destinations.content import same_content
+from .durable import make_folder, sync_folder
 from .errors import ConflictingInstance, GantryError, MixedIdentity
 from .model import Association, InputSet, Instance, SeriesKey
 from .store import Journal, Store
@@ -62,13 +61,10 @@ def _place(store: Store, instance: Instance) -> Instance:
             raise ConflictingInstance(f"SOPInstanceUID {instance.sop_instance_uid}.")
         return known
     folder = store.storage / "instances" / instance.study_instance_uid / instance.series_instance_uid
-    if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        sync_folder(folder.parent)
-        sync_folder(folder.parent.parent)
+    make_folder(folder)
     target = folder / f"{instance.sop_instance_uid}.dcm"
     target.unlink(missing_ok=True)  # linked by a try that crashed before it was journaled
-    os.link(instance.path, target)
+    target.hardlink_to(instance.path)
     target.chmod(READ_ONLY)
     return replace(instance, path=target)
 
@@ -76,15 +72,6 @@ def _place(store: Store, instance: Instance) -> Instance:
 def _same_content(known: Instance, other: Instance) -> bool:
     """Whether two files hold one instance, transfer syntax apart."""
     return known.sha256 == other.sha256 or same_content(known.path.read_bytes(), other.path.read_bytes())
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the folder's entries durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 # closing a series

@@ -125,7 +125,7 @@ class Intake:
             return None
 
     def _refuse(self, association: Association, path: Path, error: GantryError | ImagingDataError) -> None:
-        entry = quarantine.keep_instance(self._store.storage, path, error, association)
+        entry = quarantine.keep_instance(self._store.storage, path, str(error), error.hint, association)
         log.warning("an instance of association %s went to quarantine as %s", association.id, entry)
 
     def _close_series(self) -> None:

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 
 from . import quarantine
@@ -99,7 +99,10 @@ class Pipeline:
             self._seal_and_queue(key, closed_by)
         except GantryError as error:
             log.warning("series %s to %s: %s", key.series_instance_uid, key.called_ae_title, error.sentence)
-            quarantine.keep_series(self.store.storage, key, error)
+            instances = [each.sop_instance_uid for each in self.store.arrived(key)]
+            quarantine.keep_series(
+                self.store.storage, str(error), error.hint, None, instances, asdict(key) | {"closed_by": closed_by}
+            )
 
     def _seal_and_queue(self, key: SeriesKey, closed_by: str) -> list[Job]:
         sealed = seal(self.store, key, closed_by)
@@ -274,6 +277,11 @@ class Pipeline:
 
     # what people ask for
 
+    def health(self) -> list[str]:
+        """What is wrong with the running gateway, in sentences."""
+        dead = [thread.name for thread in self._threads if not thread.is_alive()]
+        return [f"The {name} thread has ended." for name in dead]
+
     def cancel(self, number: int) -> str:
         """End the job; what was sent stays."""
         job = self._job(number)
@@ -306,11 +314,12 @@ class Pipeline:
 
     def release(self, entry: str) -> str:
         """Take a quarantined instance or series up again; raises the reason when it still holds."""
-        key = quarantine.series_key(self.store.storage, entry)
-        if key is None:
+        found = quarantine.show(self.store.storage, entry)
+        if found.kind == "instance":
             self.intake.release(entry)
             return f"{entry} is taken in again"
-        jobs = self._seal_and_queue(key, "a release from quarantine")
+        facts = {field.name: str(found.facts[field.name]) for field in fields(SeriesKey)}
+        jobs = self._seal_and_queue(SeriesKey(**facts), "a release from quarantine")
         quarantine.remove(self.store.storage, entry)
         return f"{entry} is released: {len(jobs)} jobs"
 

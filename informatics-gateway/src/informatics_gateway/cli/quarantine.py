@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`gantry quarantine`: what was refused, why, and the way back in."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -16,19 +17,19 @@ EntryId = Annotated[str, typer.Argument(help="The entry's name.", metavar="ENTRY
 
 @app.command("list")
 def list_entries(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
-    """The newest entries first."""
+    """The oldest entries first."""
     entries = quarantine.entries(load(config).storage.path)
     if json:
-        print_json([entry.as_json() for entry in entries])
+        print_json([asdict(entry) for entry in entries])
     else:
-        rows = [(entry.id, entry.kind, entry.reason, entry.hint) for entry in entries]
+        rows = [(entry.id, entry.kind, entry.sentence, entry.hint) for entry in entries]
         table(f"{len(rows)} entries", ("entry", "kind", "reason", "what to do"), rows)
 
 
 @app.command()
 def show(entry: EntryId, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
     """One entry, with everything that is known of it."""
-    facts = quarantine.show(load(config).storage.path, entry).as_json()
+    facts = asdict(quarantine.show(load(config).storage.path, entry))
     if json:
         print_json(facts)
     else:
