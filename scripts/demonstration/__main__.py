@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))  # the Orthanc that the tests start
+sys.path.insert(0, str(ROOT / "tests"))  # the Orthanc and the gateway that the tests start
 
 from archive import Archive, OrthancArchive, OrthancInDocker, open_archive  # noqa: E402
 from gateway import APP, Gateway  # noqa: E402
@@ -49,7 +49,7 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("Interrupted; everything that was started has been ended.")
         return INTERRUPTED
-    except (RuntimeError, GantryError, ImagingDataError) as error:
+    except (AssertionError, RuntimeError, GantryError, ImagingDataError) as error:
         console.print(f"{error}\n{getattr(error, 'hint', '')}".strip(), style="red", markup=False)
         return 1
 
@@ -108,8 +108,8 @@ class Demonstration:
 
     def _gateway(self, archive: Archive) -> Gateway:
         gateway = Gateway(self.folder, archive)
-        self.cleanup.callback(Started.of(gateway.process).end)
-        self._with_bar("start the gateway", lambda told: gateway.wait_until_ready())
+        self.cleanup.callback(gateway.stop)
+        self._with_bar("start the gateway", lambda told: (gateway.start(), gateway.wait_until_ready()))
         self.console.print(f"Gateway: {gateway.url}", markup=False)
         return gateway
 
@@ -152,7 +152,7 @@ class Demonstration:
     def _keep(self, archive: Archive, gateway: Gateway) -> None:
         self.cleanup.pop_all()
         servers = [archive.server] if isinstance(archive, OrthancArchive) else []
-        started = [gateway.process, *(server.process for server in servers if server.process)]
+        started = [each.process for each in (gateway, *servers) if each.process]
         containers = [server.container for server in servers if isinstance(server, OrthancInDocker)]
         Kept(self.folder).write([Started.of(process) for process in started], containers)
         button = f"LUNGS on 127.0.0.1:{gateway.dicom_port}"

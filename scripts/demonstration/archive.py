@@ -27,7 +27,6 @@ class Archive(Protocol):
     """What the demonstration needs of an archive."""
 
     about: str
-    calling_ae_title: str
     password: str
 
     def destination(self) -> str:
@@ -51,8 +50,6 @@ class Archive(Protocol):
 
 class OrthancArchive:
     """A started Orthanc; it sends the series itself."""
-
-    calling_ae_title = Orthanc.aet
 
     def __init__(self, server: Orthanc, about: str) -> None:
         self.server, self.about, self.password = server, about, server.password
@@ -126,7 +123,7 @@ class Folders:
     """No archive: this program sends the files itself, and the results come back as files."""
 
     about = "no Orthanc: the demonstration sends the series itself, and results come back to a folder"
-    calling_ae_title = "DEMO"
+    calling_ae_title = "MODALITY"
     password = ""
 
     def __init__(self, folder: Path) -> None:

@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gateway of a demonstration: its configuration, its process, and its jobs as they go along."""
+"""The gateway of a demonstration: the one that the tests start, its jobs as they go along."""
 
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import gateway_process
 import httpx
 from archive import BUTTON, ROOT, Archive
-from orthanc import free_port
-from processes import environment, wait_until
 
 from informatics_gateway import quarantine
 from informatics_gateway.cli.jobs import details
@@ -19,26 +16,11 @@ from informatics_gateway.model import Event, Job
 from informatics_gateway.store import Journal
 
 APP = ROOT / "apps" / "lung_densitometry"
+READY_WITHIN_S = 60.0
 GIVE_UP_S = 900.0
 NOTHING_CAME_S = 60.0
 
-CONFIGURATION = """\
-# Written by scripts/demo.
-
-[storage]
-path = "{storage}"
-reserve_gb = 1
-
-[dicom]
-port = {dicom_port}
-
-[web]
-port = {web_port}
-
-[[source]]
-ae_title = "{calling_ae_title}"
-host = "127.0.0.1"
-
+TABLES = """\
 [[destination]]
 name = "archive"
 clinical = false
@@ -57,55 +39,33 @@ destinations = ["archive"]
 """
 
 
-class Gateway:
+class Gateway(gateway_process.Gateway):
     """`gantry serve` on free ports of loopback, with its storage in `folder`."""
 
     def __init__(self, folder: Path, archive: Archive) -> None:
-        self.storage, self.config, self.log = (
-            folder / "gateway",
-            folder / "gantry.toml",
-            folder / "gateway.log",
-        )
-        self.dicom_port, self.web_port = free_port(), free_port()
-        self.url = f"http://127.0.0.1:{self.web_port}/"
-        self.config.write_text(
-            CONFIGURATION.format(
-                storage=self.storage,
-                dicom_port=self.dicom_port,
-                web_port=self.web_port,
-                calling_ae_title=archive.calling_ae_title,
-                destination=archive.destination(),
-                app=APP,
-                button=BUTTON,
-            )
-        )
-        self.process = self._start(archive.password)
-
-    def _start(self, password: str) -> subprocess.Popen[bytes]:
-        command = [Path(sys.executable).with_name("gantry"), "serve", "--config", self.config]
-        with self.log.open("ab") as log:
-            return subprocess.Popen(
-                command,
-                stdout=log,
-                stderr=log,
-                env=environment(ORTHANC_PASSWORD=password),
-                start_new_session=True,  # Ctrl-C is for this program, which ends the gateway in good order
-            )
+        tables = TABLES.format(destination=archive.destination(), app=APP, button=BUTTON)
+        super().__init__(folder, tables, environment={"ORTHANC_PASSWORD": archive.password})
+        self.url = f"http://{self.host}:{self.web_port}/"
 
     def wait_until_ready(self) -> None:
-        """Wait until the status page says so; raises RuntimeError with its log when it does not."""
-        wait_until(self._ready, "The gateway", 60, self.process, self.log)
+        """Wait until the status page says so; raises RuntimeError with its reasons when it does not."""
+        deadline = time.monotonic() + READY_WITHIN_S
+        while reasons := self._not_ready():
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"The gateway is not ready: {reasons}\n{self.log[-2000:]}")
+            time.sleep(0.05)
 
-    def _ready(self) -> bool:
+    def _not_ready(self) -> str:
         try:
-            return httpx.get(f"{self.url}readyz").is_success
-        except httpx.TransportError:
-            return False
+            answer = httpx.get(f"{self.url}readyz")
+        except httpx.TransportError as error:
+            return str(error)
+        return "" if answer.is_success else answer.text
 
     def follow(self, series: int, on_event: Callable[[Job, Event], None]) -> Iterator[list[Job]]:
         """The jobs, again and again, until one for each of the `series` has ended; their events on the way.
 
-        Raises RuntimeError when nothing was taken in, with the reason from the quarantine.
+        A series that went to quarantine counts as ended.  Raises RuntimeError when nothing goes on.
         """
         begin, told = time.monotonic(), 0
         with Journal(self.storage) as journal:
@@ -116,22 +76,19 @@ class Gateway:
                     on_event(job, event)
                 told = len(events)
                 yield jobs
-                if len(jobs) + self._refused() >= series and all(job.status.ended for job in jobs):
+                if len(jobs) + len(self.refusals()) >= series and all(job.status.ended for job in jobs):
                     return
                 self._check(len(jobs), time.monotonic() - begin)
                 time.sleep(0.1)
 
-    def _refused(self) -> int:
-        return len(quarantine.entries(self.storage))
-
     def _check(self, jobs: int, waited_s: float) -> None:
-        if self.process.poll() is not None:
-            raise RuntimeError(f"The gateway ended by itself; see {self.log}")
+        if self.process is None or self.process.poll() is not None:
+            raise RuntimeError(f"The gateway ended by itself. Its log ends:\n{self.log[-2000:]}")
         if waited_s > GIVE_UP_S or (jobs == 0 and waited_s > NOTHING_CAME_S):
-            raise RuntimeError(f"No result after {waited_s:.0f} s; see {self.url} and {self.log}")
+            raise RuntimeError(f"No result after {waited_s:.0f} s. The log ends:\n{self.log[-2000:]}")
 
     def refusals(self) -> list[str]:
-        """Why series were not taken, in sentences."""
+        """Why series or instances were not taken, in sentences."""
         return [f"{entry.sentence} {entry.hint}" for entry in quarantine.entries(self.storage)]
 
     def details(self, job: Job) -> dict[str, Any]:

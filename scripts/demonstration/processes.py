@@ -2,11 +2,8 @@
 """What a demonstration has started, written down so that it can be ended later, even by another run."""
 
 import json
-import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,20 +90,3 @@ def stop_on_signals() -> None:
 
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, stop)
-
-
-def environment(**more: str) -> dict[str, str]:
-    """The environment for what is started: DICOM without delay on the socket, and `more`."""
-    return os.environ | {"TCP_NODELAY": "1"} | more
-
-
-def wait_until(
-    true: Callable[[], bool], what: str, seconds: float, process: subprocess.Popen[bytes], log: Path
-) -> None:
-    """Wait until `true()`; raises RuntimeError with the end of `log` when the process ends or time is up."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        if process.poll() is not None or time.monotonic() > deadline:
-            end = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
-            raise RuntimeError(f"{what} did not start. Its log ends:\n{end}")
-        time.sleep(0.05)
