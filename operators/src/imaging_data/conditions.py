@@ -10,13 +10,15 @@ from typing import Any
 
 from pydicom import Dataset
 from pydicom.datadict import dictionary_VM, dictionary_VR, keyword_dict, tag_for_keyword
-from pydicom.multival import MultiValue
+
+from .values import frame_values
 
 Number = int | float
 Range = tuple[Number | None, Number | None]
 Condition = str | Number | Range | frozenset[str] | frozenset[Number]
 
 NUMBERS = {"DS", "IS", "US", "SS", "UL", "SL", "FL", "FD", "SV", "UV"}
+NOTHING = "missing, empty or unreadable"
 TEXTS = {"AE", "AS", "CS", "DA", "DT", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"}
 
 
@@ -108,17 +110,20 @@ def condition_to_config(condition: Condition) -> Any:
 
 
 def satisfied(dataset: Dataset, keyword: str, wanted: Condition) -> bool:
-    """Whether the attribute `keyword` of every frame of `dataset` meets the condition."""
-    found = _found(dataset, keyword)
+    """Whether the attribute `keyword` of the instance, and of every frame of it, meets the condition."""
+    found = frame_values(dataset, keyword)
     return bool(found) and all(_meets(values, keyword, wanted) for values in found)
 
 
 def had(dataset: Dataset, keyword: str) -> str:
     """What `dataset` has in `keyword`, in words."""
-    found = _found(dataset, keyword)
-    if not found:
-        return "missing or empty"
-    return " and ".join(dict.fromkeys(", ".join(map(repr, values)) for values in found))
+    found = frame_values(dataset, keyword)
+    shown = (", ".join(map(_shown, values)) if values else NOTHING for values in found)
+    return " and ".join(dict.fromkeys(shown)) or NOTHING
+
+
+def _shown(value: Any) -> str:
+    return str(value) if isinstance(value, (int, float)) else repr(str(value))
 
 
 def _meets(values: list[Any], keyword: str, wanted: Condition) -> bool:
@@ -132,7 +137,7 @@ def _is(value: Any, wanted: str | Number | Range) -> bool:
     if isinstance(wanted, str):
         return _pattern(wanted).fullmatch(str(value).strip()) is not None
     if not isinstance(value, (int, float)):
-        value = float(value)
+        return False
     if isinstance(wanted, tuple):
         low, high = wanted
         return (low is None or low <= value) and (high is None or value <= high)
@@ -143,16 +148,3 @@ def _is(value: Any, wanted: str | Number | Range) -> bool:
 def _pattern(text: str) -> re.Pattern[str]:
     wild = re.escape(text).replace(r"\*", ".*").replace(r"\?", ".")
     return re.compile(wild, re.IGNORECASE | re.DOTALL)
-
-
-def _found(dataset: Dataset, keyword: str) -> list[list[Any]]:
-    """The attribute's values: one list for the instance, or one for each frame; none where it is missing."""
-    values = _values(dataset, keyword)
-    return [values] if values else []
-
-
-def _values(dataset: Dataset, keyword: str) -> list[Any]:
-    value = dataset.get(keyword)
-    if value is None or value == "":
-        return []
-    return list(value) if isinstance(value, (MultiValue, list)) else [value]

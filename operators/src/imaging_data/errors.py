@@ -41,6 +41,12 @@ class InvalidIdentifier(ImagingDataError):
     hint = "Correct it where the instance was made or archived, then send it again."
 
 
+class MissingFolder(ImagingDataError):
+    """The folder or file is not there."""
+
+    hint = "Check the path."
+
+
 class ChangedInstance(ImagingDataError):
     """A file is no longer the one whose hash was taken."""
 

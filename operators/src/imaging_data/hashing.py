@@ -38,7 +38,8 @@ def content_sha256(dataset: Dataset) -> str:
     """
     buffer = DicomBytesIO()
     buffer.is_implicit_VR, buffer.is_little_endian = False, True
-    write_dataset(buffer, _masked(dataset), dataset.original_character_set)
+    encoding = dataset.original_character_set
+    write_dataset(buffer, _masked(dataset), encoding if isinstance(encoding, str) else list(encoding))
     return hashlib.sha256(buffer.getvalue()).hexdigest()
 
 

@@ -2,18 +2,20 @@
 """Find the DICOM instances of a folder and group them into series."""
 
 import hashlib
-import io
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
-from pydicom import Dataset, dcmread
-from pydicom.errors import InvalidDicomError
+from pydicom import Dataset
+from pydicom.uid import MediaStorageDirectoryStorage
 
-from .errors import InvalidIdentifier, NotDicom
+from .errors import ImagingDataError, MissingFolder, NotDicom, UnreadableInstance
 from .hashing import input_hash
 from .identifiers import check_uid
+from .parts import split
+from .values import numbers_of, values_of
 
 IDENTIFIERS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 
@@ -58,46 +60,67 @@ class Found:
     skipped: list[Path]
 
 
-def read_header(source: Path | BinaryIO) -> Dataset:
-    """The attributes of one instance without its pixel data, with `file_meta` where the file has it."""
-    file = io.BytesIO(source.read_bytes()) if isinstance(source, Path) else source
-    try:
-        return dcmread(file, stop_before_pixels=True, force=False)
-    except InvalidDicomError as error:
-        raise NotDicom(str(source)) from error
-
-
 def check_identifiers(dataset: Dataset) -> None:
     """Raise InvalidIdentifier, naming the attribute, when one of the four UIDs is missing or malformed."""
     for keyword in IDENTIFIERS:
-        check_uid(str(dataset.get(keyword) or ""), keyword)
+        values = values_of(dataset, keyword)
+        check_uid("\\".join(map(str, values)), keyword)
 
 
 def find_instances(folder: Path) -> Found:
-    """All DICOM instances in `folder` and below, grouped into series."""
+    """All DICOM instances in `folder` and below (or the one file), grouped into series.
+
+    Files that are not DICOM, and a DICOMDIR, are skipped and listed.  Raises MissingFolder;
+    UnreadableInstance for a DICOM file that is damaged or cut off and InvalidIdentifier for one without sound
+    UIDs, because to leave one out in silence would change the series.
+    """
+    if not folder.exists():
+        raise MissingFolder(f"{folder}")
     skipped: list[Path] = []
     groups: dict[tuple[str, str], list[SeriesInstance]] = defaultdict(list)
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in _files(folder):
         try:
-            instance = _read_instance(path)
+            instance = read_instance(path)
         except NotDicom:
             skipped.append(path)
             continue
         dataset = instance.dataset
-        groups[dataset.StudyInstanceUID, dataset.SeriesInstanceUID].append(instance)
+        groups[str(dataset.StudyInstanceUID), str(dataset.SeriesInstanceUID)].append(instance)
     return Found([Series(*key, tuple(sorted(groups[key], key=_order))) for key in sorted(groups)], skipped)
 
 
-def _read_instance(path: Path) -> SeriesInstance:
-    content = path.read_bytes()
-    dataset = read_header(io.BytesIO(content))
-    try:
+def _files(folder: Path) -> list[Path]:
+    return [folder] if folder.is_file() else sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def read_instance(path: Path) -> SeriesInstance:
+    """One instance: its header and the hash of the same bytes.  Raises as `find_instances`, and NotDicom."""
+    with naming(path.name):
+        content = read_bytes(path)
+        dataset = split(content).dataset
+        if dataset.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
+            raise NotDicom("A DICOMDIR is no instance.")
         check_identifiers(dataset)
-    except InvalidIdentifier as error:
-        raise InvalidIdentifier(f"{path.name}: {error.detail}") from error
-    return SeriesInstance(path, dataset, hashlib.sha256(content).hexdigest())
+        return SeriesInstance(path, dataset, hashlib.sha256(content).hexdigest())
+
+
+def read_bytes(path: Path) -> bytes:
+    """The file's bytes.  Raises UnreadableInstance where the system refuses them."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableInstance(f"{error.strerror}.", hint="Check the file and who may read it.") from error
+
+
+@contextmanager
+def naming(what: str) -> Iterator[None]:
+    """Put `what` in front of the detail of an error on its way out."""
+    try:
+        yield
+    except ImagingDataError as error:
+        raise type(error)(f"{what}: {error.detail}", hint=error.hint) from error
 
 
 def _order(instance: SeriesInstance) -> tuple[float, str]:
-    number = instance.dataset.get("InstanceNumber")
-    return float("inf") if number is None else int(number), instance.sop_instance_uid
+    number = numbers_of(instance.dataset, "InstanceNumber", 1)
+    return number[0] if number else float("inf"), instance.sop_instance_uid

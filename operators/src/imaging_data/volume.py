@@ -1,25 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
 """A series as voxels with geometry."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import dcmread
 
-from .errors import NoPosition
-from .instances import Series, SeriesInstance
+from .checks import check_shared
+from .errors import NoRescale
+from .instances import Series, SeriesInstance, naming
+from .pixels import PixelFormat, check_transfer_syntax, read_stored, rescale
+from .slices import Slice, named, slices_of
+from .stacking import stack
+from .values import values_of
+
+Masks = dict[int, NDArray[np.bool_]]  # of the slices that have padding, by their place in the volume
 
 
 @dataclass(frozen=True, eq=False)
 class Volume:
     """Real-world values on a regular grid in the patient.
 
-    array: float32 (slices, rows, columns); HU for CT.
-    affine: float64 (4, 4), LPS millimetres of index (slice, row, column).
+    array: float32 (slices, rows, columns); HU for CT.  Slices run along the normal of the images (the cross
+    product of row and column direction), which is towards the head for ordinary axial images.
+    affine: float64 (4, 4), from index (slice, row, column, 1) to LPS millimetres (PS3.3 section C.7.6.2.1.1).
     spacing_mm: distances of neighbouring voxels (slice, row, column).
-    padding: bool (slices, rows, columns), True where there is no image; None when there is no padding.
+    series: what the volume was read from.
+    sources: for each slice its instance and its frame number, from 1.
+    padding: bool (slices, rows, columns), True where there is no image (PixelPaddingValue); `array` holds the
+    smallest real value there.  None when there is no padding.
     """
 
     array: NDArray[np.float32]
@@ -51,8 +62,8 @@ class Volume:
         return replace(self, array=np.asarray(array, np.float32))
 
     def to_highdicom(self) -> Any:
-        """The same as a `highdicom.Volume`."""
-        from highdicom import Volume as HighdicomVolume  # half a second, which few callers need
+        """The same as a `highdicom.Volume`, sharing the array."""
+        from highdicom import Volume as HighdicomVolume  # takes a third of a second, and few callers need it
 
         return HighdicomVolume(
             self.array, self.affine, "PATIENT", frame_of_reference_uid=self.frame_of_reference_uid
@@ -60,37 +71,90 @@ class Volume:
 
 
 def read_volume(series: Series) -> Volume:
-    """The series as one volume, sorted along the normal."""
-    slices = []
+    """The series as one volume: every slice of it, or a named error (NotAVolume) that says which and why.
+
+    A single slice is a volume as thick as its SliceThickness.  Values are stored values with each slice's own
+    RescaleSlope and RescaleIntercept.  Raises also UnreadableInstance and ChangedInstance.
+    """
+    slices = slices_of(series)
+    check_shared(slices)
+    stacked = stack(slices)
+    rescales = _rescales(stacked.slices)
     for instance in series.instances:
-        dataset = dcmread(instance.path)
-        if "ImagePositionPatient" not in dataset:
-            raise NoPosition(instance.path.name)
-        slices.append((dataset, instance))
-    first = slices[0][0]
-    right, down = np.array(first.ImageOrientationPatient, float).reshape(2, 3)
-    normal = np.cross(right, down)
-    slices.sort(key=lambda one: float(normal @ np.array(one[0].ImagePositionPatient, float)))
-    array = np.stack(
-        [
-            one.pixel_array.astype(np.float32) * float(one.get("RescaleSlope", 1))
-            + float(one.get("RescaleIntercept", 0))
-            for one, _ in slices
-        ]
-    ).astype(np.float32)
-    origin = np.array(slices[0][0].ImagePositionPatient, float)
-    last = np.array(slices[-1][0].ImagePositionPatient, float)
-    rows_mm, columns_mm = map(float, first.PixelSpacing)
-    step = float(normal @ (last - origin)) / max(len(slices) - 1, 1) or float(
-        first.get("SliceThickness") or 1
-    )
-    affine = np.eye(4)
-    affine[:3] = np.stack([normal * step, down * rows_mm, right * columns_mm, origin], axis=1)
+        _check_readable(instance)
+    array, padding = _read_pixels(stacked.slices, rescales)
     return Volume(
         array=array,
-        affine=affine,
-        spacing_mm=(step, rows_mm, columns_mm),
+        affine=stacked.affine,
+        spacing_mm=stacked.spacing_mm,
         series=series,
-        frame_of_reference_uid=first.get("FrameOfReferenceUID"),
-        sources=tuple((instance, 1) for _, instance in slices),
+        frame_of_reference_uid=stacked.slices[0].dataset.get("FrameOfReferenceUID") or None,
+        sources=tuple((one.instance, one.frame) for one in stacked.slices),
+        padding=padding,
     )
+
+
+def _check_readable(instance: SeriesInstance) -> None:
+    with naming(instance.path.name):
+        PixelFormat.of(instance.dataset)
+        check_transfer_syntax(instance.dataset.file_meta.get("TransferSyntaxUID") or "1.2.840.10008.1.2")
+
+
+def _rescales(slices: Sequence[Slice]) -> list[tuple[float, float]]:
+    """Slope and intercept of each slice; 1 and 0 where there are none, but not for an original CT."""
+    pairs = [(one.numbers("RescaleSlope", 1), one.numbers("RescaleIntercept", 1)) for one in slices]
+    without = [
+        one
+        for one, (slope, intercept) in zip(slices, pairs, strict=True)
+        if (slope is None) != (intercept is None) or (slope is None and _is_ct(one)) or slope == (0.0,)
+    ]
+    if without:
+        raise NoRescale(f"RescaleSlope or RescaleIntercept is missing, unusable or 0: {named(without)}.")
+    return [(slope[0], intercept[0]) if slope and intercept else (1.0, 0.0) for slope, intercept in pairs]
+
+
+def _is_ct(one: Slice) -> bool:
+    """An original CT: without rescale its stored values are no HU (PS3.3 sections C.8.2.1, C.8.15.3.10)."""
+    original = {"ORIGINAL", "MIXED"} & set(values_of(one.dataset, "ImageType")[:1])
+    return values_of(one.dataset, "Modality") == ["CT"] and (bool(original) or not one.groups)
+
+
+def _read_pixels(
+    slices: Sequence[Slice], rescales: Sequence[tuple[float, float]]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+    """Decode each instance once, straight into its places in the volume."""
+    form = PixelFormat.of(slices[0].dataset)
+    array = np.empty((len(slices), form.rows, form.columns), np.float32)
+    masks: Masks = {}
+    for instance, places in _places(slices).items():
+        stored, padding = read_stored(instance)
+        for place in places:
+            frame = slices[place].frame - 1
+            rescale(stored[frame], *rescales[place], out=array[place])
+            if padding is not None and padding[frame].any():
+                masks[place] = padding[frame]
+    return array, _fill_padding(array, masks)
+
+
+def _places(slices: Sequence[Slice]) -> dict[SeriesInstance, list[int]]:
+    places: dict[SeriesInstance, list[int]] = {}
+    for place, one in enumerate(slices):
+        places.setdefault(one.instance, []).append(place)
+    return places
+
+
+def _fill_padding(
+    array: NDArray[np.float32], masks: dict[int, NDArray[np.bool_]]
+) -> NDArray[np.bool_] | None:
+    """Set padding voxels to the smallest real value and return where they are."""
+    if not masks:
+        return None
+    padding = np.zeros(array.shape, np.bool_)
+    lows = []
+    for place, image in enumerate(array):
+        padding[place] = masks.get(place, False)
+        lows.append(image.min(where=~padding[place], initial=np.inf))
+    low = min(lows)
+    if np.isfinite(low):
+        np.copyto(array, low, where=padding)
+    return padding

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pixel data of one instance: from encoded bytes to stored values to real-world values."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+
+from .errors import ChangedInstance, UnreadableInstance, UnsupportedPixels, UnsupportedTransferSyntax
+from .instances import SeriesInstance, naming, read_bytes
+from .parts import Parts, split
+from .values import numbers_of, values_of
+
+NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian)
+GREY = ("MONOCHROME1", "MONOCHROME2")
+EXACT_IN_FLOAT32 = 24  # bits
+
+
+@dataclass(frozen=True)
+class PixelFormat:
+    """How stored values are encoded (PS3.3 section C.7.6.3, PS3.5 section 8)."""
+
+    frames: int
+    rows: int
+    columns: int
+    bits_allocated: int
+    bits_stored: int
+    high_bit: int
+    signed: bool
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "PixelFormat":
+        """The format of an instance.  Raises UnsupportedPixels unless it is grey, of 8, 16 or 32 bits."""
+        photometric = values_of(dataset, "PhotometricInterpretation")
+        if _whole(dataset, "SamplesPerPixel", 1) != 1 or not set(photometric) <= set(GREY):
+            raise UnsupportedPixels(f"It is a colour image ({' '.join(map(str, photometric))}).")
+        if "ModalityLUTSequence" in dataset:
+            raise UnsupportedPixels("Its values are mapped by a table (ModalityLUTSequence).")
+        allocated = _whole(dataset, "BitsAllocated", 0)
+        stored = _whole(dataset, "BitsStored", allocated)
+        high = _whole(dataset, "HighBit", stored - 1)
+        if allocated not in (8, 16, 32) or not 1 <= stored <= high + 1 <= allocated:
+            raise UnsupportedPixels(f"BitsAllocated {allocated}, BitsStored {stored}, HighBit {high}.")
+        rows, columns = _whole(dataset, "Rows", 0), _whole(dataset, "Columns", 0)
+        if rows < 1 or columns < 1:
+            raise UnsupportedPixels(f"It has {rows} Rows and {columns} Columns.")
+        frames = _whole(dataset, "NumberOfFrames", 1)
+        return cls(
+            frames, rows, columns, allocated, stored, high, _whole(dataset, "PixelRepresentation", 0) == 1
+        )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(frames, rows, columns)."""
+        return self.frames, self.rows, self.columns
+
+    def dtype(self, order: str = "<") -> np.dtype[Any]:
+        """The container of one value, in byte order `order`."""
+        return np.dtype(f"{order}{'i' if self.signed else 'u'}{self.bits_allocated // 8}")
+
+
+def _whole(dataset: Dataset, keyword: str, otherwise: int) -> int:
+    numbers = numbers_of(dataset, keyword, 1)
+    return int(numbers[0]) if numbers else otherwise
+
+
+def check_transfer_syntax(uid: str) -> None:
+    """Raise UnsupportedTransferSyntax when pixel data in transfer syntax `uid` cannot be decoded here."""
+    if uid in NATIVE:
+        return
+    try:
+        decodable = get_decoder(uid).is_available
+    except NotImplementedError:
+        decodable = False
+    if not decodable:
+        raise UnsupportedTransferSyntax(f"{UID(uid).name} ({uid}).")
+
+
+def read_stored(instance: SeriesInstance) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """Stored values (frames, rows, columns), and where they are padding, None where nothing is.
+
+    The file is read again and must have the hash it had: raises ChangedInstance.  Raises UnreadableInstance
+    for pixel data that are too short or damaged, UnsupportedPixels, UnsupportedTransferSyntax.
+    """
+    with naming(instance.path.name):
+        content = read_bytes(instance.path)
+        if hashlib.sha256(content).hexdigest() != instance.sha256:
+            raise ChangedInstance("It was read with another content before.")
+        parts = split(content)
+        return _stored(parts, PixelFormat.of(parts.dataset))
+
+
+def _stored(parts: Parts, form: PixelFormat) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    check_transfer_syntax(parts.transfer_syntax)
+    if parts.pixels is None or parts.pixels.keyword != "PixelData":
+        raise UnsupportedPixels(f"It has {parts.pixels.keyword if parts.pixels else 'no pixel data'}.")
+    if parts.transfer_syntax in NATIVE:
+        container = _native(parts, form)
+        stored = _without_unused_bits(container, form)
+    else:
+        container = stored = _decoded(parts, form)
+    return stored, _padding(parts.dataset, form, container, stored)
+
+
+def _native(parts: Parts, form: PixelFormat) -> NDArray[Any]:
+    """The values as they lie in the bytes: a view, nothing is copied (PS3.5 section 8.1.1)."""
+    big = parts.transfer_syntax == ExplicitVRBigEndian
+    data = parts.pixel_bytes
+    if big and form.bits_allocated == 8 and parts.pixels and parts.pixels.vr == "OW":
+        data = memoryview(np.frombuffer(data, ">u2").astype("<u2").tobytes())  # bytes in swapped pairs
+    count = form.frames * form.rows * form.columns
+    needed = count * form.bits_allocated // 8
+    if len(data) < needed:
+        raise UnreadableInstance(f"Its pixel data have {len(data)} bytes where {needed} are needed.")
+    return np.frombuffer(data, form.dtype(">" if big else "<"), count).reshape(form.shape)
+
+
+def _without_unused_bits(container: NDArray[Any], form: PixelFormat) -> NDArray[Any]:
+    """Bits outside HighBit and BitsStored may hold anything: shift them out, and the sign in."""
+    if form.bits_stored == form.bits_allocated:
+        return container
+    raised: NDArray[Any] = container << (form.bits_allocated - 1 - form.high_bit)
+    return raised >> (form.bits_allocated - form.bits_stored)
+
+
+def _decoded(parts: Parts, form: PixelFormat) -> NDArray[Any]:
+    """Compressed frames, decoded (PS3.5 section A.4)."""
+    options: dict[str, Any] = {
+        "rows": form.rows,
+        "columns": form.columns,
+        "number_of_frames": form.frames,
+        "bits_allocated": form.bits_allocated,
+        "bits_stored": form.bits_stored,
+        "pixel_representation": int(form.signed),
+        "samples_per_pixel": 1,
+        "photometric_interpretation": "MONOCHROME2",
+        "pixel_keyword": "PixelData",
+    }
+    try:
+        array, _ = get_decoder(parts.transfer_syntax).as_array(bytes(parts.pixel_bytes), raw=True, **options)
+    except (RuntimeError, ValueError, AttributeError, IndexError) as error:
+        raise UnreadableInstance(f"Its compressed pixel data cannot be decoded ({error}).") from error
+    return array.reshape(form.shape)
+
+
+def _padding(
+    dataset: Dataset, form: PixelFormat, container: NDArray[Any], stored: NDArray[Any]
+) -> NDArray[np.bool_] | None:
+    """Where stored values are PixelPaddingValue, or from it to PixelPaddingRangeLimit, None where nowhere.
+
+    PS3.3 section C.7.5.1.1.2.  A value that does not fit into BitsStored is looked for in the container.
+    """
+    value = numbers_of(dataset, "PixelPaddingValue", 1)
+    if value is None:
+        return None
+    limit = numbers_of(dataset, "PixelPaddingRangeLimit", 1) or value
+    low, high = sorted(_as_container(int(end), form) for end in (*value, *limit))
+    ends = np.array([low, high], form.dtype())
+    fits = np.array_equal(_without_unused_bits(ends, form), ends)
+    looked_at = stored if fits else container
+    mask = looked_at == low if low == high else (looked_at >= low) & (looked_at <= high)
+    return mask if mask.any() else None
+
+
+def _as_container(value: int, form: PixelFormat) -> int:
+    """A value as the container holds it, whichever of VR US and SS it was written in."""
+    unsigned = value & ((1 << form.bits_allocated) - 1)
+    negative = form.signed and unsigned >> (form.bits_allocated - 1)
+    return unsigned - (1 << form.bits_allocated) if negative else unsigned
+
+
+def rescale(stored: NDArray[Any], slope: float, intercept: float, out: NDArray[np.float32]) -> None:
+    """Write slope * stored + intercept (PS3.3 section C.11.1.1.2) into `out`.
+
+    In float32 where that holds every stored value exactly, else in float64 first.
+    """
+    if stored.dtype.itemsize * 8 > EXACT_IN_FLOAT32:
+        out[...] = stored * slope + intercept
+    else:
+        np.multiply(stored, np.float32(slope), out=out, dtype=np.float32, casting="unsafe")
+        out += np.float32(intercept)
