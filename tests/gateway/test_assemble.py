@@ -121,6 +121,17 @@ def test_other_content_under_a_known_uid_overwrites_nothing(store):
     assert store.arrived(KEY)[0].path.read_bytes() == b"slice 1"
 
 
+def test_two_contents_under_one_uid_in_one_batch(store):
+    [first] = arrive(store, 1)
+    [other] = arrive(store, 1, content=b"other")
+    other.instance.path.rename(other.instance.path.with_suffix(".2.dcm"))
+    other = replace(other, instance=replace(other.instance, path=other.instance.path.with_suffix(".2.dcm")))
+    arrive(store, 1)
+    [(refused, _)] = take_in(store, [first, other])
+    assert refused is other
+    assert store.arrived(KEY)[0].path.read_bytes() == b"slice 1"
+
+
 def test_a_crash_before_the_journal_leaves_nothing_in_the_way(store, monkeypatch):
     arrivals = arrive(store, 1)
     monkeypatch.setattr(store, "record_arrivals", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -139,6 +150,7 @@ def test_the_same_instances_are_one_set_and_a_late_one_makes_revision_two(store)
     take_in(store, arrive(store, 2))
     again = seal(store, KEY, "quiet")
     assert (again.input_set, again.again) == (first.input_set, True)
+    assert KEY in store.open_series(), "not seen before its jobs were told"
     take_in(store, arrive(store, 3))
     second = seal(store, KEY, "quiet")
     assert (second.input_set.revision, second.again) == (2, False)
@@ -160,7 +172,6 @@ def test_two_patients_in_a_series_are_refused_by_attribute_not_by_value(store, c
     with pytest.raises(MixedIdentity, match=keyword) as refused:
         seal(store, KEY, "quiet")
     assert "Doe" not in str(refused.value)
-    assert store.open_series() == {}
     assert store.latest_set(KEY) is None
 
 

@@ -46,8 +46,8 @@ def sealed(store: Store, count: int = 1) -> InputSet:
 
 
 def queued(store: Store, count: int = 1) -> Job:
-    [job] = store.queue(sealed(store, count), [("LUNGS/lungs", "lungs")])
-    return job
+    [number], _ = store.queue(sealed(store, count), [("LUNGS/lungs", "lungs")])
+    return store.job(number)
 
 
 def texts(store: Store, job: Job) -> list[str]:
@@ -80,7 +80,7 @@ def test_the_journal_is_durable_at_every_commit(store):
 
 def test_one_job_for_each_set_and_app(store):
     job = queued(store)
-    assert store.queue(job.input_set, [("LUNGS/lungs", "lungs")]) == []
+    assert store.queue(job.input_set, [("LUNGS/lungs", "lungs")]) == ([], [])
     assert len(store.jobs()) == 1
     assert texts(store, job) == ["queued for lungs: revision 1, 1 instance, closed by quiet"]
 
@@ -146,7 +146,7 @@ def test_a_new_revision_supersedes_what_has_sent_nothing(store):
     first = queued(store, 1)
     late = sealed(store, 2)
     assert late.revision == 2
-    assert store.supersede(late, "lungs") == [first.id]
+    assert store.queue(late, [("LUNGS/lungs", "lungs")]) == ([2], [first.id])
     assert store.job(first.id).status is JobStatus.SUPERSEDED
     assert texts(store, first)[-1] == "superseded: revision 2 of the series came in"
 
@@ -157,8 +157,8 @@ def test_what_has_begun_to_send_is_finished_before_its_successor_runs(store):
         store.move(store.job(first.id), status, status)
     assert store.begin_sending(first)
     late = sealed(store, 2)
-    assert store.supersede(late, "lungs") == []
-    [second] = store.queue(late, [("LUNGS/lungs", "lungs")])
+    assert store.queue(late, [("LUNGS/lungs", "lungs")]) == ([2], [])
+    second = store.job(2)
     assert store.next_job("lungs", [QUEUED]) == (None, None)
     store.move(store.job(first.id), JobStatus.DELIVERED, "delivered")
     assert store.next_job("lungs", [QUEUED])[0] == second
@@ -172,6 +172,13 @@ def test_a_delivered_job_that_is_sent_again_is_proved_again(store):
         store.move(store.job(job.id), status, status)
     store.resume(store.job(job.id), "sent again")
     assert store.job(job.id).status is VALIDATED
+
+
+def test_a_sealed_set_is_unrouted_until_its_jobs_are_queued(store):
+    made = sealed(store)
+    assert store.unrouted_sets() == [made]
+    store.queue(made, [])
+    assert store.unrouted_sets() == []
 
 
 def test_proofs_and_refusals_are_kept(store):

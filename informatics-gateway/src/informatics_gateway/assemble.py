@@ -39,10 +39,14 @@ def take_in(store: Store, arrivals: Sequence[Arrival]) -> list[tuple[Arrival, Ga
 
     The order makes a crash harmless: link, fsync the folders, commit the journal, and only then unlink.
     """
-    taken, refused = [], []
+    taken: list[tuple[Arrival, Instance]] = []
+    refused: list[tuple[Arrival, GantryError]] = []
+    placed: dict[str, Instance] = {}
     for arrival in arrivals:
+        uid = arrival.instance.sop_instance_uid
         try:
-            taken.append((arrival, _place(store, arrival.instance)))
+            placed[uid] = _place(store, arrival.instance, placed.get(uid) or store.instance(uid))
+            taken.append((arrival, placed[uid]))
         except ConflictingInstance as error:
             refused.append((arrival, error))
     for folder in {instance.path.parent for _, instance in taken}:
@@ -53,9 +57,8 @@ def take_in(store: Store, arrivals: Sequence[Arrival]) -> list[tuple[Arrival, Ga
     return refused
 
 
-def _place(store: Store, instance: Instance) -> Instance:
-    """The stored instance with these bytes: a new one, or the one that is there already."""
-    known = store.instance(instance.sop_instance_uid)
+def _place(store: Store, instance: Instance, known: Instance | None) -> Instance:
+    """The stored instance with these bytes: a new one, or the one that is known already."""
     if known is not None:
         if not _same_content(known, instance):
             raise ConflictingInstance(f"SOPInstanceUID {instance.sop_instance_uid}.")
@@ -142,18 +145,14 @@ class Sealed:
 def seal(store: Store, key: SeriesKey, closed_by: str) -> Sealed:
     """Seal what came in for the series, or recognise the set that was sealed before.
 
-    Raises MixedIdentity; the arrivals then count as seen.
+    Raises MixedIdentity.  Of a set that is not new the arrivals are not marked seen: what follows from them
+    is to be done first.
     """
     instances = store.arrived(key)
-    try:
-        check_identity(store, key, instances)
-    except MixedIdentity:
-        store.mark_seen(key)
-        raise
+    check_identity(store, key, instances)
     digest = input_hash(instance.sha256 for instance in instances)
     latest = store.latest_set(key)
     if latest is not None and latest.hash == digest:
-        store.mark_seen(key)
         return Sealed(latest, again=True)
     return Sealed(store.seal(key, digest, instances, closed_by), again=False)
 

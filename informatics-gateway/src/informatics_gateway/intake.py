@@ -3,6 +3,7 @@
 
 import logging
 import queue
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -31,8 +32,9 @@ class Intake:
 
     def __init__(self, store: Store, config: Config, close: Close) -> None:
         self._store, self._config, self._close = store, config, close
+        self.lock = threading.Lock()  # held while series are assembled
         self._news: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._batch: list[tuple[Association, Path, float]] = []
+        self._batch: list[tuple[Association, Path]] = []
         self._released: dict[str, bool | None] = {}  # association: True released, False ended, None open
         self._ended: list[Association] = []
         self._started = self._due = time.time()  # a sender may still be sending what a crash interrupted
@@ -42,8 +44,7 @@ class Intake:
 
     def arrived(self, association: Association, path: Path) -> None:
         """An instance lies durably in incoming/."""
-        at = time.time()
-        self._news.put(lambda: self._add(association, path, at))
+        self._news.put(lambda: self._add(association, path))
 
     def ended(self, association: Association, released: bool) -> None:
         """No more comes on this association."""
@@ -61,9 +62,10 @@ class Intake:
         Whatever it raises, nothing is lost: what was not taken in is tried again at the next turn.
         """
         self._hear(self._next_look())
-        self._take_in()
-        if self._look or self._due <= time.time():
-            self._close_series()
+        with self.lock:
+            self._take_in()
+            if self._look or self._due <= time.time():
+                self._close_series()
 
     def wake(self) -> None:
         """End the waiting."""
@@ -97,10 +99,10 @@ class Intake:
             return 0.0
         return min(1.0, max(0.0, self._due - time.time()))
 
-    def _add(self, association: Association, path: Path, at: float) -> None:
+    def _add(self, association: Association, path: Path) -> None:
         self._released.setdefault(association.id, None)
-        self._batch.append((association, path, at))
-        self._due = min(self._due, at + self._config.assemble.quiet_s)
+        self._batch.append((association, path))
+        self._due = min(self._due, time.time() + self._config.assemble.quiet_s)
 
     def _end(self, association: Association, released: bool) -> None:
         self._released[association.id] = released
@@ -115,9 +117,9 @@ class Intake:
         while self._ended:
             remove_association(self._store.storage, self._ended.pop())
 
-    def _read(self, association: Association, path: Path, at: float) -> Arrival | None:
+    def _read(self, association: Association, path: Path) -> Arrival | None:
         try:
-            return Arrival(association, read_instance(path), at)
+            return Arrival(association, read_instance(path), path.stat().st_mtime)
         except FileNotFoundError:
             return None  # taken in by the turn before this one failed
         except (GantryError, ImagingDataError) as error:

@@ -10,9 +10,12 @@ crash at any moment repeats at most the step that was under way.
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
+
+from imaging_data import ImagingDataError
 
 from . import quarantine
 from .assemble import seal
@@ -32,8 +35,21 @@ log = logging.getLogger("gantry.pipeline")
 
 MAX_ATTEMPTS = 3  # of execute; crashes of the gateway count
 LONGEST_WAIT_S = 900.0
+LOOK_AROUND_S = 1.0
 EXECUTE_LANE = (JobStatus.QUEUED,)
 DELIVER_LANE = (JobStatus.EXECUTED, JobStatus.VALIDATED)
+
+
+@contextmanager
+def faults_named(what: str) -> Iterator[None]:
+    """The pipeline's one edge: a fault of ours becomes a GatewayFault, so that no thread ends by it."""
+    try:
+        yield
+    except (GantryError, ImagingDataError):
+        raise
+    except Exception as error:
+        log.exception("fault in the gateway: %s", what)
+        raise GatewayFault(f"{type(error).__name__} while {what}.") from error
 
 
 class Pipeline:
@@ -47,6 +63,7 @@ class Pipeline:
         self.receiver = Receiver(config, self.intake)
         self._stopping = threading.Event()
         self._work = threading.Condition()
+        self._news = 0
         self._cancels: dict[int, threading.Event] = {}
         self._threads: list[threading.Thread] = []
         self._steps: dict[JobStatus, Callable[[Job], None]] = {
@@ -58,6 +75,7 @@ class Pipeline:
     def start(self) -> None:
         """Take up what a crash left, then open the doors."""
         self.executor.end_leftovers()
+        self._route_what_a_crash_left()
         self.intake.recover()
         for app in self.config.apps:
             for statuses in (EXECUTE_LANE, DELIVER_LANE):
@@ -88,38 +106,47 @@ class Pipeline:
     def _intake(self) -> None:
         while not self._stopping.is_set():
             try:
-                self.intake.turn()
-            except Exception:  # an edge, as in take_step: a full disk, say, passes, and arrivals are kept
-                log.exception("fault while taking instances in; it is tried again")
-                self._stopping.wait(1.0)
+                with faults_named("taking instances in"):
+                    self.intake.turn()
+            except GatewayFault:
+                self._stopping.wait(1.0)  # a full disk, say, passes; arrivals are kept
 
     def close_series(self, key: SeriesKey, closed_by: str) -> None:
         """Seal the series and queue its jobs; a refusal goes to the quarantine, visible."""
         try:
-            self._seal_and_queue(key, closed_by)
-        except GantryError as error:
-            log.warning("series %s to %s: %s", key.series_instance_uid, key.called_ae_title, error.sentence)
-            instances = [each.sop_instance_uid for each in self.store.arrived(key)]
-            quarantine.keep_series(
-                self.store.storage, str(error), error.hint, None, instances, asdict(key) | {"closed_by": closed_by}
-            )
+            with faults_named(f"closing series {key.series_instance_uid}"):
+                self._seal_and_queue(key, closed_by)
+        except (GantryError, ImagingDataError) as error:
+            self._refuse(key, closed_by, error)
 
-    def _seal_and_queue(self, key: SeriesKey, closed_by: str) -> list[Job]:
+    def _refuse(self, key: SeriesKey, closed_by: str, error: GantryError | ImagingDataError) -> None:
+        log.warning("series %s to %s: %s", key.series_instance_uid, key.called_ae_title, error)
+        instances = [each.sop_instance_uid for each in self.store.arrived(key)]
+        facts = asdict(key) | {"closed_by": closed_by}
+        quarantine.keep_series(self.store.storage, str(error), error.hint, None, instances, facts)
+        self.store.mark_routed(key)
+        self.store.mark_seen(key)
+
+    def _seal_and_queue(self, key: SeriesKey, closed_by: str) -> list[int]:
         sealed = seal(self.store, key, closed_by)
-        jobs = self._queue(sealed.input_set, route(sealed.input_set, self.config))
+        before = self.store.jobs_of(sealed.input_set)
+        made = self._queue(sealed.input_set, route(sealed.input_set, self.config))
         if sealed.again:
-            for job in self.store.jobs_of(sealed.input_set):
-                if job.id not in {each.id for each in jobs}:
-                    self._sent_again(job)
-        return jobs
+            for job in before:
+                self._sent_again(job)
+            self.store.mark_seen(key)
+        return made
 
-    def _queue(self, input_set: InputSet, routes: Sequence[Route]) -> list[Job]:
-        for each in routes:
-            for number in self.store.supersede(input_set, each.app):
-                self._cancel_attempt(number)
-        jobs = self.store.queue(input_set, [(each.name, each.app) for each in routes])
+    def _queue(self, input_set: InputSet, routes: Sequence[Route]) -> list[int]:
+        made, ended = self.store.queue(input_set, [(each.name, each.app) for each in routes])
+        for number in ended:
+            self._cancel_attempt(number)
         self._wake_lanes()
-        return jobs
+        return made
+
+    def _route_what_a_crash_left(self) -> None:
+        for input_set in self.store.unrouted_sets():
+            self.close_series(input_set.key, input_set.closed_by)
 
     def _sent_again(self, job: Job) -> None:
         again = f"sent again by {job.input_set.key.source}"
@@ -135,37 +162,39 @@ class Pipeline:
 
     def _lane(self, app: App, statuses: Sequence[JobStatus]) -> None:
         while not self._stopping.is_set():
+            news = self._news
             job, due = self.store.next_job(app.name, statuses)
             if job is not None:
                 self.take_step(job)
                 self._wake_lanes()
             else:
-                self._wait(due)
+                self._wait(news, due)
             if statuses is EXECUTE_LANE:
                 self.executor.stop_idle()
 
-    def _wait(self, due: float | None) -> None:
+    def _wait(self, news: int, due: float | None) -> None:
+        """Wait for a job to become due, unless there was news since the journal was asked."""
+        seconds = LOOK_AROUND_S if due is None else min(LOOK_AROUND_S, max(0.0, due - time.time()))
         with self._work:
-            if not self._stopping.is_set():
-                self._work.wait(1.0 if due is None else min(1.0, max(0.0, due - time.time())))
+            self._work.wait_for(lambda: self._news != news, seconds)
 
     def _wake_lanes(self) -> None:
         with self._work:
+            self._news += 1
             self._work.notify_all()
 
     def take_step(self, job: Job) -> None:
         """Move the job one status along, or record why not."""
         try:
-            self._steps[job.status](job)
+            with faults_named(f"working on job {job.id} after {job.status}"):
+                self._steps[job.status](job)
         except GantryError as error:
             self._failed(job, error)
-        except Exception as error:  # the pipeline's one edge: a fault of ours must not stop the lane
-            log.exception("job %d: fault in the gateway", job.id)
-            self._failed(job, GatewayFault(f"{type(error).__name__} after {job.status}."))
 
     def _failed(self, job: Job, error: GantryError) -> None:
         if self._stopping.is_set() and isinstance(error, JobCancelled):
-            return  # the gateway stops; the journal still says what to do
+            self.store.uncount(job)
+            return
         wait = self._next_wait(job, error)
         if wait is not None:
             self.store.postpone(job, wait, error)
@@ -196,24 +225,21 @@ class Pipeline:
         chosen = self._route_of(job)
         if job.attempts >= MAX_ATTEMPTS:
             raise CrashLoop(f"{job.attempts} attempts.")
-        begun = self.store.begin(
-            job, f"execute: {job.app} starts, attempt {job.attempt + 1}", new_attempt=True
-        )
+        cancel = self._cancels[job.id] = threading.Event()
+        try:
+            self._attempt(job, chosen, cancel)
+        finally:
+            del self._cancels[job.id]
+
+    def _attempt(self, job: Job, chosen: Route, cancel: threading.Event) -> None:
+        starts = f"execute: {job.app} starts, attempt {job.attempt + 1}"
+        begun = self.store.begin(job, starts, new_attempt=True)
         if begun is None:
             return
-        cancel = self._cancels.setdefault(job.id, threading.Event())
-        try:
-            started = time.monotonic()
-            manifest = self.executor.execute(begun, self._request(begun, chosen), cancel)
-        finally:
-            self._cancels.pop(job.id, None)
-        took = time.monotonic() - started
-        self.store.move(
-            begun,
-            JobStatus.EXECUTED,
-            f"executed in {took:.2f} s: {len(manifest.results)} results",
-            manifest.results,
-        )
+        started = time.monotonic()
+        manifest = self.executor.execute(begun, self._request(begun, chosen), cancel)
+        text = f"executed in {time.monotonic() - started:.2f} s: {len(manifest.results)} results"
+        self.store.move(begun, JobStatus.EXECUTED, text, manifest.results)
 
     def _request(self, job: Job, chosen: Route) -> JobRequest:
         destinations = [self.config.destination(name) for name in chosen.destinations]
@@ -310,7 +336,7 @@ class Pipeline:
         old = job.input_set
         new = self.store.seal(old.key, old.hash, old.instances, "a rerun that was asked for by hand")
         made = self._queue(new, [self._route_of(job)])
-        return f"job {made[0].id} runs revision {new.revision}"
+        return f"job {made[0]} runs revision {new.revision}"
 
     def release(self, entry: str) -> str:
         """Take a quarantined instance or series up again; raises the reason when it still holds."""
@@ -319,7 +345,8 @@ class Pipeline:
             self.intake.release(entry)
             return f"{entry} is taken in again"
         facts = {field.name: str(found.facts[field.name]) for field in fields(SeriesKey)}
-        jobs = self._seal_and_queue(SeriesKey(**facts), "a release from quarantine")
+        with self.intake.lock:
+            jobs = self._seal_and_queue(SeriesKey(**facts), "a release from quarantine")
         quarantine.remove(self.store.storage, entry)
         return f"{entry} is released: {len(jobs)} jobs"
 

@@ -122,6 +122,10 @@ class Journal:
         )
         return self.input_set(row["id"]) if row else None
 
+    def unrouted_sets(self) -> list[InputSet]:
+        """The sealed sets whose jobs were not queued before a crash."""
+        return [self.input_set(row[0]) for row in self._all("SELECT id FROM input_set WHERE NOT routed")]
+
     def _input_set(self, number: int) -> InputSet:
         row = self._all("SELECT * FROM input_set WHERE id = ?", number)[0]
         instances = self._all(

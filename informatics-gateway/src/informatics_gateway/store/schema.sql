@@ -19,10 +19,11 @@ CREATE TABLE IF NOT EXISTS arrival (
 CREATE INDEX IF NOT EXISTS arrival_unseen ON arrival (seen) WHERE NOT seen;
 CREATE INDEX IF NOT EXISTS arrival_series ON arrival (series_instance_uid);
 
+-- `routed` once its jobs are queued, or it is in quarantine because no route takes it.
 CREATE TABLE IF NOT EXISTS input_set (
     id INTEGER PRIMARY KEY, source TEXT NOT NULL, called_ae_title TEXT NOT NULL, study_instance_uid TEXT NOT NULL,
     series_instance_uid TEXT NOT NULL, revision INTEGER NOT NULL, hash TEXT NOT NULL, sealed_at REAL NOT NULL,
-    closed_by TEXT NOT NULL,
+    closed_by TEXT NOT NULL, routed INTEGER NOT NULL DEFAULT 0,
     UNIQUE (source, called_ae_title, study_instance_uid, series_instance_uid, revision));
 
 CREATE TABLE IF NOT EXISTS input_set_instance (

@@ -62,7 +62,10 @@ class Store(Journal):
     # receive and assemble
 
     def record_arrivals(self, arrivals: Sequence[tuple[Association, Instance, float]]) -> None:
-        """Journal instances and their arrivals, all or none; what is known already stays as it is."""
+        """Journal instances and their arrivals, all or none; what is known already stays as it is.
+
+        An instance that the same association brings again, later, is not seen yet.
+        """
         with self._transaction() as db:
             for association, instance, at in arrivals:
                 db.execute(
@@ -74,7 +77,7 @@ class Store(Journal):
                 db.execute(
                     "INSERT INTO arrival (association, sop_instance_uid, source, called_ae_title,"
                     " study_instance_uid, series_instance_uid, at) VALUES (?, ?, ?, ?, ?, ?, ?)"
-                    " ON CONFLICT DO UPDATE SET at = excluded.at",
+                    " ON CONFLICT DO UPDATE SET seen = seen AND excluded.at <= at, at = excluded.at",
                     (
                         association.id,
                         instance.sop_instance_uid,
@@ -126,41 +129,51 @@ class Store(Journal):
 
     # jobs
 
-    def queue(self, input_set: InputSet, routes: Sequence[tuple[str, str]]) -> list[Job]:
-        """One job per (route, app) that has none on this set; supersedes unsent jobs of earlier revisions."""
-        with self._transaction() as db:
-            made = [number for route, app in routes if (number := self._queue_one(db, input_set, route, app))]
-            return [job for number in made if (job := self.job(number))]
+    def queue(self, input_set: InputSet, routes: Sequence[tuple[str, str]]) -> tuple[list[int], list[int]]:
+        """The set is routed: one job per (route, app) that has none on it.
 
-    def _queue_one(self, db: sqlite3.Connection, input_set: InputSet, route: str, app: str) -> int | None:
-        now = time.time()
-        number = db.execute(
+        An app's jobs on earlier revisions that have sent nothing are superseded.  Returns the numbers of the
+        new jobs and of the superseded ones.
+        """
+        with self._transaction() as db:
+            made: list[int] = []
+            ended: list[int] = []
+            for route, app in routes:
+                ended += self._supersede(db, input_set, app)
+                made += self._queue_one(db, input_set, route, app)
+            db.execute("UPDATE input_set SET routed = 1 WHERE id = ?", (input_set.id,))
+            return made, ended
+
+    def _queue_one(self, db: sqlite3.Connection, input_set: InputSet, route: str, app: str) -> list[int]:
+        now, count = time.time(), len(input_set.instances)
+        numbers = db.execute(
             "INSERT OR IGNORE INTO job (input_set, route, app, status, reached, due, created_at)"
             " VALUES (?, ?, ?, 'queued', 'queued', ?, ?) RETURNING id",
             (input_set.id, route, app, now, now),
-        ).fetchone()
-        if number is None:
-            return None
-        count = len(input_set.instances)
-        self._event(
-            number[0],
-            f"queued for {app}: revision {input_set.revision}, {count} instance{'s'[: count != 1]},"
-            f" closed by {input_set.closed_by}",
-        )
-        return int(number[0])
+        ).fetchall()
+        for (number,) in numbers:
+            self._event(
+                number,
+                f"queued for {app}: revision {input_set.revision}, {count} instance{'s'[: count != 1]},"
+                f" closed by {input_set.closed_by}",
+            )
+        return [number for (number,) in numbers]
 
-    def supersede(self, input_set: InputSet, app: str) -> list[int]:
-        """End the app's jobs on earlier revisions that have sent nothing; return their numbers."""
+    def _supersede(self, db: sqlite3.Connection, input_set: InputSet, app: str) -> list[int]:
+        numbers = db.execute(
+            "UPDATE job SET status = 'superseded' WHERE app = ? AND NOT sending"
+            " AND status NOT IN ('delivered', 'cancelled', 'superseded') AND input_set IN"
+            f" (SELECT id FROM input_set WHERE {KEY} AND revision < ?) RETURNING id",
+            (app, *key_values(input_set.key), input_set.revision),
+        ).fetchall()
+        for (number,) in numbers:
+            self._event(number, f"superseded: revision {input_set.revision} of the series came in")
+        return [number for (number,) in numbers]
+
+    def mark_routed(self, key: SeriesKey) -> None:
+        """The series' sets are in quarantine: no route took them."""
         with self._transaction() as db:
-            rows = db.execute(
-                "UPDATE job SET status = 'superseded' WHERE app = ? AND NOT sending"
-                " AND status NOT IN ('delivered', 'cancelled', 'superseded') AND input_set IN"
-                f" (SELECT id FROM input_set WHERE {KEY} AND revision < ?) RETURNING id",
-                (app, *key_values(input_set.key), input_set.revision),
-            ).fetchall()
-            for (number,) in map(tuple, rows):
-                self._event(number, f"superseded: revision {input_set.revision} of the series came in")
-            return [row[0] for row in rows]
+            db.execute(f"UPDATE input_set SET routed = 1 WHERE {KEY}", key_values(key))
 
     def begin(self, job: Job, text: str, new_attempt: bool) -> Job | None:
         """Count a try of the step under way before it starts, so that crashes count too.
@@ -176,6 +189,12 @@ class Store(Journal):
                 return None
             self._event(job.id, text)
             return self.job(job.id)
+
+    def uncount(self, job: Job) -> None:
+        """The step under way was ended because the gateway stops, which says nothing against the app."""
+        with self._transaction() as db:
+            db.execute("UPDATE job SET attempts = max(0, attempts - 1) WHERE id = ?", (job.id,))
+            self._event(job.id, "interrupted: the gateway stops")
 
     def begin_sending(self, job: Job) -> bool:
         """Mark that bytes of the job's results leave now; False when it was ended meanwhile."""
