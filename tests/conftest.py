@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ("orthanc", "dcmtk")
+pytest_plugins = ("orthanc", "dcmtk", "skips")
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = Path(os.environ.get("GANTRY_SAMPLES", ROOT.parent / "shared" / "samples"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""scripts/: setup is idempotent and quick; install-parts installs what is missing, or says what it may not."""
+"""scripts/: setup is idempotent and quick; install-parts installs what is missing, or says what."""
 
 import os
 import shutil
