@@ -33,6 +33,8 @@ def serve(app: InferenceApp) -> None:
     orders, answers = _take_over_descriptors()
     loaded = LoadedApp(app)
     load_ahead(loaded, os.environ)
+    gc.collect()
+    gc.freeze()  # what is loaded stays: collecting after each job then looks at the job only
     _answer(answers, {"ready": True})
     status = DONE
     for line in orders:

@@ -11,6 +11,8 @@ from pydicom import Dataset
 from imaging_data.identifiers import derive_uid
 
 from ..context import JobContext, Replaced
+from .evidence import Reference
+from .source import Source
 
 if TYPE_CHECKING:
     from imaging_data import Volume
@@ -50,11 +52,9 @@ class RunContext:
         return self.volume.series.input_hash
 
     @cached_property
-    def sources(self) -> list[Dataset]:
-        """The source instances as results may copy them, see `source.clean_source`; in the volume's order."""
-        from .source import clean_sources
-
-        return clean_sources(self.volume)
+    def source(self) -> Source:
+        """What results need of the series that the volume came from."""
+        return Source(self.volume)
 
     def tracking_uid(self, number: int, label: str) -> str:
         """The UID under which SEG and SR speak of one segment (PS3.16 TID 4108)."""
@@ -88,8 +88,8 @@ class ResultContext:
         return self.run.info
 
     @property
-    def sources(self) -> list[Dataset]:
-        return self.run.sources
+    def source(self) -> Source:
+        return self.run.source
 
     @property
     def replaced(self) -> Replaced | None:
@@ -97,9 +97,14 @@ class ResultContext:
         return self.run.job.predecessor(self.kind, self.ordinal)
 
     @property
-    def segmentations(self) -> list[Dataset]:
+    def segmentations(self) -> list[Reference]:
         """The run's segmentations; they are encoded before all other results."""
-        return [dataset for dataset in self.encoded.values() if dataset.Modality == "SEG"]
+        return [Reference.to(dataset) for dataset in self.encoded.values() if dataset.Modality == "SEG"]
+
+    @property
+    def evidence(self) -> list[Reference]:
+        """What a report rests on: the run's segmentations and the source."""
+        return [*self.segmentations, *self.source.references]
 
     def encoded_as(self, result: Any) -> Dataset | None:
         """The DICOM object that `result` became, None when it is not among the run's results."""

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What all results share: whose study, which series, made by whom and when, and their identifiers."""
 
+import hashlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
 from pydicom import Dataset
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileMetaDataset
+from pydicom.tag import Tag
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from imaging_data.hashing import content_sha256
@@ -13,12 +16,13 @@ from imaging_data.hashing import content_sha256
 from .. import __version__
 from ..coding import PRIVATE_SCHEME, codes
 from .base import RESEARCH_ONLY, ResultContext
-from .source import CHARACTER_SET, DEIDENTIFICATION, IDENTITY, OPTIONAL, REQUIRED
+from .identity import CHARACTER_SET, DEIDENTIFICATION, IDENTITY, OPTIONAL, REQUIRED
 from .text_report import code_item
 
 LONGEST_DESCRIPTION = 64  # LO, PS3.5 section 6.2
 IMPLEMENTATION_CLASS_UID = UID("2.25.303567854779137544279516874533915086209")
 
+FUNCTIONAL_GROUPS = {Tag("SharedFunctionalGroupsSequence"), Tag("PerFrameFunctionalGroupsSequence")}
 SERIES_NUMBERS = {"segmentation": 301, "measurements": 302, "text-report": 303, "secondary-capture": 304}
 OTHER_SERIES_NUMBER = 309
 SHORT_NAMES = {
@@ -62,10 +66,10 @@ def series_description(context: ResultContext) -> str:
 
 
 def _add_identity(dataset: Dataset, context: ResultContext) -> None:
-    source = context.sources[0]
+    identity = context.source.identity
     for keyword in (*IDENTITY, *REQUIRED, *OPTIONAL, *DEIDENTIFICATION):
-        if keyword in source:
-            dataset[keyword] = source[keyword]
+        if keyword in identity:
+            dataset[keyword] = identity[keyword]
         elif keyword in dataset:
             del dataset[keyword]
     dataset.SpecificCharacterSet = CHARACTER_SET
@@ -127,22 +131,38 @@ def _schemes(dataset: Dataset) -> Iterator[str]:
     """The scheme of each code in `dataset`; functional groups of frames hold none of the author's."""
     if "CodingSchemeDesignator" in dataset:
         yield dataset.CodingSchemeDesignator
-    for element in dataset:
-        if element.VR == "SQ" and not element.keyword.endswith("FunctionalGroupsSequence"):
-            for item in element.value:
+    for tag in dataset.keys() - FUNCTIONAL_GROUPS:
+        if dataset.get_item(tag).VR == "SQ":
+            for item in dataset[tag].value:
                 yield from _schemes(item)
 
 
 def _add_uids(dataset: Dataset, context: ResultContext) -> None:
     """SOPInstanceUID and SeriesInstanceUID, derived from the masked content and from what it refers to."""
     reports = dataset.Modality == "SR"
-    referenced = [segmentation.SOPInstanceUID for segmentation in context.segmentations if reports]
+    referenced = [segmentation.sop_instance_uid for segmentation in context.segmentations if reports]
     if context.replaced is not None:
         referenced.append(context.replaced.sop_instance_uid)
-    content = content_sha256(dataset)
-    dataset.SOPInstanceUID = context.uid("instance", content, *referenced)
-    dataset.SeriesInstanceUID = context.uid("series", content, *referenced)
+    content = _content(dataset)
+    dataset.SOPInstanceUID = context.uid("instance", *content, *referenced)
+    dataset.SeriesInstanceUID = context.uid("series", *content, *referenced)
     dataset.file_meta = _file_meta(dataset)
+
+
+def _content(dataset: Dataset) -> list[str]:
+    """The sha256 of the masked content, and one more for each element that is bytes already.
+
+    Those name the source's instances, which the input's hash stands for, and their own place and pixels.
+    """
+    light = Dataset()
+    encoded: list[str] = []
+    for tag in sorted(dataset.keys()):
+        item = dataset.get_item(tag)
+        if isinstance(item, RawDataElement):
+            encoded.append(hashlib.sha256(item.value or b"").hexdigest())
+        else:
+            light[tag] = item
+    return [content_sha256(light), *encoded]
 
 
 def _file_meta(dataset: Dataset) -> FileMetaDataset:

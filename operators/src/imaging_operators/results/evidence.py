@@ -1,30 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
-"""References from structured reports to other objects (PS3.3 C.17.2.3 and table C.17-3)."""
+"""References to other objects (PS3.3 C.17.2.3, table C.17-3)."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
 
 from pydicom import Dataset
 
 from ..context import Replaced
 
 
-def references(datasets: Iterable[Dataset]) -> list[Dataset]:
-    """Items of CurrentRequestedProcedureEvidenceSequence: instances by study and series, in their order."""
-    studies: dict[str, dict[str, list[Dataset]]] = {}
-    for dataset in datasets:
-        series = studies.setdefault(dataset.StudyInstanceUID, {})
-        series.setdefault(dataset.SeriesInstanceUID, []).append(
-            _instance(dataset.SOPClassUID, dataset.SOPInstanceUID)
+@dataclass(frozen=True)
+class Reference:
+    """Which SOP instance, and in which study and series."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+
+    @classmethod
+    def to(cls, dataset: Dataset) -> Self:
+        """The reference to an object at hand."""
+        return cls(
+            str(dataset.SOPClassUID),
+            str(dataset.SOPInstanceUID),
+            str(dataset.StudyInstanceUID),
+            str(dataset.SeriesInstanceUID),
         )
+
+    @classmethod
+    def to_replaced(cls, replaced: Replaced) -> Self:
+        """The reference to a delivered result."""
+        return cls(
+            replaced.sop_class_uid,
+            replaced.sop_instance_uid,
+            replaced.study_instance_uid,
+            replaced.series_instance_uid,
+        )
+
+
+def by_study(references: Iterable[Reference]) -> list[Dataset]:
+    """Items of CurrentRequestedProcedureEvidenceSequence or PredecessorDocumentsSequence, in their order."""
+    studies: dict[str, dict[str, list[Dataset]]] = {}
+    for reference in references:
+        series = studies.setdefault(reference.study_instance_uid, {})
+        series.setdefault(reference.series_instance_uid, []).append(instance_item(reference))
     return [_study(uid, series) for uid, series in studies.items()]
-
-
-def predecessors(replaced: Replaced | None) -> list[Dataset]:
-    """Items of PredecessorDocumentsSequence: the report that this one replaces, if any."""
-    if replaced is None:
-        return []
-    instance = _instance(replaced.sop_class_uid, replaced.sop_instance_uid)
-    return [_study(replaced.study_instance_uid, {replaced.series_instance_uid: [instance]})]
 
 
 def _study(uid: str, series: dict[str, list[Dataset]]) -> Dataset:
@@ -41,8 +63,9 @@ def _series(uid: str, instances: list[Dataset]) -> Dataset:
     return series
 
 
-def _instance(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
+def instance_item(reference: Reference) -> Dataset:
+    """The item that names one instance (PS3.3 table 10-11)."""
     instance = Dataset()
-    instance.ReferencedSOPClassUID = sop_class_uid
-    instance.ReferencedSOPInstanceUID = sop_instance_uid
+    instance.ReferencedSOPClassUID = reference.sop_class_uid
+    instance.ReferencedSOPInstanceUID = reference.sop_instance_uid
     return instance

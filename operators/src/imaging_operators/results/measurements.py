@@ -11,7 +11,7 @@ from pydicom import Dataset
 from ..coding import Code, codes
 from ..errors import InvalidResult
 from .base import ResultContext
-from .evidence import predecessors, references
+from .evidence import Reference, by_study
 from .segmentation import Segment, Segmentation
 
 # PS3.16 CID 100, by Modality (PS3.3 C.7.3.1.1.1).
@@ -109,7 +109,7 @@ class Measurements:
         segmentation = None if self.segmentation is None else context.encoded_as(self.segmentation)
         segmentations = [] if segmentation is None else [segmentation]
         dataset = Comprehensive3DSR(
-            evidence=[context.sources[0], *segmentations],
+            evidence=[context.source.header, *segmentations],
             content=_report(self, context, segmentation),
             series_instance_uid=context.uid("series"),
             series_number=1,
@@ -119,11 +119,11 @@ class Measurements:
             is_complete=True,
         )
         _separate_containers(dataset)
-        dataset.CurrentRequestedProcedureEvidenceSequence = references([*segmentations, *context.sources])
+        dataset.CurrentRequestedProcedureEvidenceSequence = by_study(context.evidence)
         if "PertinentOtherEvidenceSequence" in dataset:
             del dataset.PertinentOtherEvidenceSequence
         if context.replaced is not None:
-            dataset.PredecessorDocumentsSequence = predecessors(context.replaced)
+            dataset.PredecessorDocumentsSequence = by_study([Reference.to_replaced(context.replaced)])
         return dataset
 
 
@@ -134,10 +134,10 @@ def _plain_name(item: Measurement) -> str:
 def _report(result: Measurements, context: ResultContext, segmentation: Dataset | None) -> Any:
     from highdicom.sr import MeasurementReport
 
-    modality = str(context.sources[0].Modality)
     return MeasurementReport(
         observation_context=_observer(context),
-        procedure_reported=result.procedure or PROCEDURES.get(modality, codes.cid100.ImagingProcedure),
+        procedure_reported=result.procedure
+        or PROCEDURES.get(context.source.modality, codes.cid100.ImagingProcedure),
         imaging_measurements=[
             _group(items, result, context, segmentation) for items in _grouped(result.items)
         ],
@@ -214,7 +214,7 @@ def _referenced_segment(segmentation: Dataset, segment: Segment, context: Result
         segmentation.SOPClassUID,
         segmentation.SOPInstanceUID,
         segment_number=segment.number,
-        source_series=SourceSeriesForSegmentation(UID(context.sources[0].SeriesInstanceUID)),
+        source_series=SourceSeriesForSegmentation(UID(context.volume.series.series_instance_uid)),
     )
 
 

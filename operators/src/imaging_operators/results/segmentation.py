@@ -8,7 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
+from pydicom.charset import convert_encodings
+from pydicom.dataelem import RawDataElement
 from pydicom.encaps import encapsulate
+from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
 from imaging_data import Volume
@@ -17,7 +20,11 @@ from ..coding import Code, codes
 from ..errors import InvalidResult
 from .base import ResultContext
 from .colors import RGB, color_of
+from .evidence import instance_item
+from .frames import Frame, binary_frames, binary_pixels, functional_groups, labelmap_frames
+from .identity import CHARACTER_SET
 from .rle import encode_frames
+from .source import Source
 
 
 @dataclass(frozen=True)
@@ -74,14 +81,10 @@ class Segmentation:
         Raises InvalidResult when the labelmap does not have the volume's shape.
         """
         _check_grid(self.labelmap, context.volume)
-        frames = _in_source_order(self.labelmap.astype(_dtype(len(self.segments))), context.volume)
-        binary = context.run.job.segmentation == "binary"
-        dataset = _highdicom_segmentation(frames, self, context, "BINARY" if binary else "LABELMAP")
-        if not binary:
-            _put_background_last(dataset)
-            _compress(dataset)
-        _fix_uids(dataset, context)
-        return dataset
+        labelmap = self.labelmap.astype(_dtype(len(self.segments)), copy=False)
+        if context.run.job.segmentation == "labelmap":
+            return _labelmap(labelmap, self.segments, context)
+        return _binary(labelmap, self.segments, context)
 
 
 def _check_numbers(segments: Sequence[Segment]) -> None:
@@ -114,25 +117,34 @@ def _dtype(segments: int) -> type[np.uint8] | type[np.uint16]:
     return np.uint8 if segments < 256 else np.uint16
 
 
-def _in_source_order(labelmap: NDArray[Any], volume: Volume) -> NDArray[Any]:
-    """The slices in the order of the source's frames: as they are, unless one instance holds many frames."""
-    numbers = np.array([frame for _, frame in volume.sources])
-    if (numbers == 1).all():
-        return labelmap
-    return labelmap[np.argsort(numbers, kind="stable")]
+def _binary(labelmap: NDArray[Any], segments: Sequence[Segment], context: ResultContext) -> Dataset:
+    frames = binary_frames(labelmap, len(segments))
+    dataset = _one_frame(segments, context, "BINARY")
+    _put_frames(dataset, frames, binary_pixels(labelmap, frames), context)
+    return dataset
 
 
-def _highdicom_segmentation(
-    frames: NDArray[Any], segmentation: Segmentation, context: ResultContext, kind: str
-) -> Dataset:
+def _labelmap(labelmap: NDArray[Any], segments: Sequence[Segment], context: ResultContext) -> Dataset:
+    frames = labelmap_frames(labelmap)
+    dataset = _one_frame(segments, context, "LABELMAP")
+    coded = encode_frames(labelmap[[frame.slice_index for frame in frames]])
+    _put_frames(dataset, frames, encapsulate(coded), context)
+    _put_background_last(dataset)
+    dataset.file_meta.TransferSyntaxUID = RLELossless
+    dataset["PixelData"].is_undefined_length = True
+    return dataset
+
+
+def _one_frame(segments: Sequence[Segment], context: ResultContext, kind: str) -> Dataset:
+    """A segmentation of the first slice alone: highdicom knows what belongs into the object once."""
     from highdicom.seg import Segmentation as HighdicomSegmentation
 
-    info = context.info
+    header, info = context.source.header, context.info
     return HighdicomSegmentation(
-        source_images=context.sources,
-        pixel_array=frames,
+        source_images=[header],
+        pixel_array=np.ones((1, header.Rows, header.Columns), _dtype(len(segments))),
         segmentation_type=kind,
-        segment_descriptions=[_description(segment, context) for segment in segmentation.segments],
+        segment_descriptions=[_description(segment, context) for segment in segments],
         series_instance_uid=context.uid("series"),
         series_number=1,
         sop_instance_uid=context.uid("instance"),
@@ -143,8 +155,38 @@ def _highdicom_segmentation(
         device_serial_number=context.run.digest[:16],
         content_label="SEGMENTATION",
         transfer_syntax_uid=ExplicitVRLittleEndian,
-        omit_empty_frames=True,
     )
+
+
+def _put_frames(dataset: Dataset, frames: Sequence[Frame], pixels: bytes, context: ResultContext) -> None:
+    """Replace the one frame by all, and with it what speaks of the source's instances."""
+    source = context.source
+    dataset.NumberOfFrames = len(frames)
+    dataset.PixelData = pixels
+    dataset["PixelData"].VR = "OB"
+    _put_functional_groups(dataset, functional_groups(frames, source.slices), source)
+    del dataset.SourceImageSequence  # each frame names its own
+    [series] = dataset.ReferencedSeriesSequence
+    series.ReferencedInstanceSequence = [instance_item(reference) for reference in source.references]
+    uid = context.uid("dimensions")
+    for item in (*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence):
+        item.DimensionOrganizationUID = uid
+
+
+def _put_functional_groups(dataset: Dataset, per_frame: bytes, source: Source) -> None:
+    """Those of each frame as bytes, which pydicom writes as they are; those of all frames as Datasets."""
+    [one_frame] = dataset.SharedFunctionalGroupsSequence
+    [measures] = one_frame.PixelMeasuresSequence
+    measures.SpacingBetweenSlices = source.header.SpacingBetweenSlices
+    shared = Dataset()
+    shared.PixelMeasuresSequence = [measures]
+    shared.PlaneOrientationSequence = one_frame.PlaneOrientationSequence
+    dataset.SharedFunctionalGroupsSequence = [shared]
+    tag = Tag("PerFrameFunctionalGroupsSequence")
+    dataset[tag] = RawDataElement(tag, "SQ", len(per_frame), per_frame, 0, False, True)
+    dataset.set_original_encoding(False, True, convert_encodings(CHARACTER_SET))
+    if "PixelPaddingValue" in dataset:
+        dataset["PixelPaddingValue"].VR = "US"  # what pydicom finds out only for objects without raw elements
 
 
 def _description(segment: Segment, context: ResultContext) -> Any:
@@ -177,20 +219,3 @@ def _description(segment: Segment, context: ResultContext) -> Any:
 def _put_background_last(dataset: Dataset) -> None:
     """A viewer that takes colours by position in SegmentSequence then shows each segment in its own."""
     dataset.SegmentSequence = sorted(dataset.SegmentSequence, key=lambda item: item.SegmentNumber == 0)
-
-
-def _compress(dataset: Dataset) -> None:
-    dtype = np.uint8 if dataset.BitsAllocated == 8 else np.dtype("<u2")
-    shape = (int(dataset.NumberOfFrames), dataset.Rows, dataset.Columns)
-    frames = np.frombuffer(dataset.PixelData, dtype, count=int(np.prod(shape))).reshape(shape)
-    dataset.file_meta.TransferSyntaxUID = RLELossless
-    dataset.PixelData = encapsulate(encode_frames(frames))
-    dataset["PixelData"].VR = "OB"
-    dataset["PixelData"].is_undefined_length = True
-
-
-def _fix_uids(dataset: Dataset, context: ResultContext) -> None:
-    """highdicom draws the dimension organisation's UID at random; ours is derived."""
-    uid = context.uid("dimensions")
-    for item in (*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence):
-        item.DimensionOrganizationUID = uid

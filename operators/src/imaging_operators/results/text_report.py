@@ -10,7 +10,7 @@ from pydicom.uid import BasicTextSRStorage
 from ..coding import Code, codes
 from ..errors import InvalidResult
 from .base import RESEARCH_ONLY, ResultContext
-from .evidence import predecessors, references
+from .evidence import Reference, by_study
 
 DOCUMENT_TITLE = Code("18748-4", "LN", "Diagnostic imaging study")  # PS3.16 CID 7000
 
@@ -42,11 +42,9 @@ class TextReport:
         dataset.CompletionFlag = "COMPLETE"
         dataset.VerificationFlag = "UNVERIFIED"
         dataset.PreliminaryFlag = "PRELIMINARY"
-        dataset.CurrentRequestedProcedureEvidenceSequence = references(
-            [*context.segmentations, *context.sources]
-        )
+        dataset.CurrentRequestedProcedureEvidenceSequence = by_study(context.evidence)
         if context.replaced is not None:
-            dataset.PredecessorDocumentsSequence = predecessors(context.replaced)
+            dataset.PredecessorDocumentsSequence = by_study([Reference.to_replaced(context.replaced)])
         dataset.ValueType = "CONTAINER"
         dataset.ConceptNameCodeSequence = [code_item(DOCUMENT_TITLE)]
         dataset.ContinuityOfContent = "SEPARATE"

@@ -29,7 +29,8 @@ class BrightVoxels(InferenceApp):
         volume_ml = Measurement(codes.SCT.Volume, millilitres, codes.UCUM.CubicMillimeter, segment=1)
         table = f"{'Bright':<20}{millilitres:>10.1f} ml"
         grey = np.clip(volume.array[len(volume.array) // 2], 0, 255).astype(np.uint8)
-        picture = np.repeat(np.kron(grey, np.ones((8, 8), np.uint8))[..., None], 3, axis=2)
+        enlarged = np.kron(grey, np.ones((max(1, 128 // len(grey)),) * 2, np.uint8))
+        picture = np.repeat(enlarged[..., None], 3, axis=2)
         return [
             segmentation,
             Measurements([volume_ml], segmentation),
