@@ -1,1 +1,91 @@
 # SPDX-License-Identifier: Apache-2.0
+"""How execute starts an app: `process` (one process a job) and `warm` (one worker that keeps the app loaded).
+
+Only this package starts processes.  A runner gives back how the app ended; what that means is `outcome`'s
+part, and what the app left is `results`'.
+"""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Any, Protocol
+
+from ..model import AttemptFolder
+
+MB = 1 << 20
+LOG_LIMIT = 64 * MB
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a job may take: seconds, MB of memory of all its processes, bytes of log.
+
+    A limit of the log and not a pump that cuts it off: a warm worker opens the job's log by itself, and an
+    app that prints without end is broken, so it is ended like one that runs without end.
+    """
+
+    time_s: float
+    memory_mb: int
+    log_bytes: int = LOG_LIMIT
+
+
+@dataclass(frozen=True)
+class Program:
+    """An app as a runner needs it.
+
+    `edition` changes when the app's file does; a warm worker of another edition is stopped.  `idle_s`: a warm
+    worker without work is stopped after it.
+    """
+
+    name: str
+    script: Path
+    models: Path
+    limits: Limits
+    cpu: int = 0
+    idle_s: float = 900
+    edition: int = 0
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run: the attempt's folders and the value of GANTRY_JOB (None when it is run by hand)."""
+
+    folder: AttemptFolder
+    job: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How an app ended.  `exit`: its exit status, or minus the number of the signal that killed it.
+
+    `starved`: the signs are that the kernel killed it for want of memory.
+    """
+
+    exit: int
+    starved: bool = False
+
+
+class Runner(Protocol):
+    """A way to start an app."""
+
+    def turn(self, program: Program, cancelled: Event) -> AbstractContextManager[None]:
+        """Hold this from before the attempt's folder is made until it is gone.
+
+        A warm worker sees one attempt's folder at a time, so the next job waits here.  Raises JobCancelled.
+        """
+
+    def run(self, program: Program, task: Task, cancelled: Event) -> Ended:
+        """Run the app in `task`'s folders until it has ended, and with it every process it started.
+
+        Raises AppOutOfTime, AppOutOfMemory or AppFailed (log) at a limit, AppCrashed when a worker died
+        without a word, JobCancelled.
+        """
+
+    def stop_idle(self) -> None:
+        """Stop what waits for work for longer than its `idle_s`."""
+
+    def close(self) -> None:
+        """Stop everything."""

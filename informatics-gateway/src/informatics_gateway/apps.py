@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""App folders: which there are, what an app says of itself, whether its models are there."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from imaging_data import SeriesRule
+
+from .errors import AppFailed
+from .runners import Limits
+from .runners.describe import describe
+
+SCRIPTS = ("app.py", "__main__.py")
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_. -]{0,254}$")]
+
+
+class Needs(BaseModel):
+    """What the app asks for: threads (0: any), MB, seconds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    cpu: int = Field(ge=0)
+    memory_mb: int = Field(gt=0)
+    gpu_memory_mb: int = Field(ge=0)
+    timeout_s: float = Field(gt=0)
+
+
+class AppManifest(BaseModel):
+    """What `python app.py manifest` prints (docs/map-contract.md)."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    name: str = Field(min_length=1, max_length=64)
+    version: str = Field(min_length=1)
+    creator: str
+    digest: str = Field(min_length=1)
+    series: SeriesRule
+    needs: Needs
+    models: tuple[FileName, ...]
+
+    @field_validator("series", mode="before")
+    @classmethod
+    def rule(cls, conditions: Any) -> SeriesRule:
+        return SeriesRule.from_config(conditions)
+
+
+@dataclass(frozen=True)
+class AppFolder:
+    """The folder of one app; its name is what `gantry apps` and `scripts/fetch-models` call it by."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.resolve().name
+
+    @property
+    def script(self) -> Path:
+        """The file that is run.  Raises AppFailed when there is none."""
+        for name in SCRIPTS:
+            if (self.path / name).is_file():
+                return self.path.resolve() / name
+        raise AppFailed(f"{self.path} has no {' or '.join(SCRIPTS)}.", "Give the folder of an app.")
+
+    @property
+    def models(self) -> Path:
+        """Where its models are unless the configuration says otherwise."""
+        return self.path.resolve() / "models"
+
+    @property
+    def edition(self) -> int:
+        """Changes when the script is written anew."""
+        return self.script.stat().st_mtime_ns
+
+    def manifest(self) -> AppManifest:
+        """What the app says of itself.  Raises AppFailed, naming the field."""
+        printed = describe(self.script)
+        try:
+            return AppManifest.model_validate_json(printed)
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, problem["loc"])) or "it"
+            raise AppFailed(
+                f"Its manifest is not as agreed: {where}: {problem['msg']}.",
+                f"See docs/map-contract.md, and run `python {self.script} manifest`.",
+            ) from error
+
+
+def find_apps(folder: Path) -> list[AppFolder]:
+    """The app folders directly in `folder`, by name."""
+    if not folder.is_dir():
+        return []
+    return [
+        AppFolder(path)
+        for path in sorted(folder.iterdir())
+        if any((path / name).is_file() for name in SCRIPTS)
+    ]
+
+
+def find_app(name: str, apps: Path) -> AppFolder:
+    """The app called `name`: the name of a folder in `apps`, the name an app there gives itself, or a path.
+
+    Raises AppFailed, listing what there is.
+    """
+    found = find_apps(apps)
+    by_folder = [app for app in found if app.name == name]
+    if by_folder:
+        return by_folder[0]
+    if any((Path(name) / script).is_file() for script in SCRIPTS):
+        return AppFolder(Path(name))
+    for app in found:
+        if app.manifest().name == name:
+            return app
+    there = ", ".join(app.name for app in found) or "none"
+    raise AppFailed(
+        f"There is no app {name!r}. In {apps} there is: {there}.", "Give one of these names, or a path."
+    )
+
+
+def missing_models(manifest: AppManifest, models: Path) -> list[str]:
+    """The model files that the app needs and `models` has not."""
+    return [name for name in manifest.models if not (models / name).is_file()]
+
+
+def require_models(app: AppFolder, manifest: AppManifest, models: Path) -> None:
+    """Raise AppFailed, naming the command that mends it, when a model is missing."""
+    missing = missing_models(manifest, models)
+    if missing:
+        raise AppFailed(
+            f"Missing in {models}: {', '.join(missing)}.", hint=f"Run `scripts/fetch-models {app.name}`."
+        )
+
+
+def limits_of(manifest: AppManifest, time_s: float | None = None, memory_mb: int | None = None) -> Limits:
+    """What the app may take: what it declares, unless the configuration says otherwise."""
+    return Limits(time_s or manifest.needs.timeout_s, memory_mb or manifest.needs.memory_mb)

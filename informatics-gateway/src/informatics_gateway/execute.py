@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Step 4, execute: run a job's app on its input set; an attempt folder with results and a manifest is left.
+
+In the storage folder, all on one file system, so that moving is renaming:
+
+    work/<job>.<attempt>/    while the app runs: input, output, app.log, process.json, home; gone afterwards
+    work/warm.<app>.*/       a warm worker's own: worker.log, process.json, home
+    jobs/<job>/<attempt>/    what is kept of an attempt, failed or not: output, app.log
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from .apps import AppFolder, AppManifest, limits_of, require_models
+from .config import App, Config
+from .errors import AppFailed, InvalidResult, JobCancelled
+from .model import AttemptFolder, Identity, Job, Manifest, Result
+from .runners import Program, Runner, Task, folders
+from .runners.leftovers import FILE, end_recorded, read_record
+from .runners.outcome import check
+from .runners.process import ProcessRunner
+from .runners.results import Results, read_results
+from .runners.warm import WarmRunner
+
+ATTEMPT = re.compile(r"([0-9]+)\.([0-9]+)")
+SHORTEST_HIDDEN = 3  # characters: hiding every "A" would leave no sentence
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """What the results need of the job and the app cannot know: GANTRY_JOB of docs/map-contract.md.
+
+    `content_datetime`: ISO 8601, with its zone.  `segmentation`: "binary" or "labelmap".  `replaces`: the
+    delivered results of the previous revision.
+    """
+
+    content_datetime: str
+    revision: int
+    segmentation: str
+    replaces: tuple[dict[str, Any], ...] = ()
+
+
+class Executor:
+    """Runs jobs, each in an attempt folder of its own; may be called from several threads."""
+
+    def __init__(self, config: Config) -> None:
+        storage = config.storage.path
+        self._config = config
+        self._jobs = storage / "jobs"
+        self._work = storage / "work"
+        self._work.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._runners: dict[str, Runner] = {"process": ProcessRunner(), "warm": WarmRunner(self._work)}
+        self._manifests: dict[tuple[Path, int], AppManifest] = {}
+
+    def execute(self, job: Job, request: JobRequest, cancelled: Event) -> Manifest:
+        """Run the job's app until it and every process it started have ended.
+
+        Gives back the manifest of the results, which are on disk then.  Whatever happens, what the app left
+        is in `folder(job)`, and its work folder is gone before the app's worker gets another job.
+
+        Raises AppRefused, AppOutOfTime, AppOutOfMemory, AppCrashed, AppWroteNoManifest, AppFailed,
+        JobCancelled.
+        """
+        app = self._config.app(job.app)
+        program = self._program(app)
+        runner = self._runners[app.runner]
+        kept = self.folder(job)
+        with runner.turn(program, cancelled):
+            work = folders.make(self._work / f"{job.id}.{job.attempt}", job.input_set.instances)
+            try:
+                ended = runner.run(program, Task(work, asdict(request)), cancelled)
+            finally:
+                strange = folders.keep(work, kept)
+        check(ended, kept, hider(job.input_set.identity))
+        if cancelled.is_set():
+            raise JobCancelled
+        _refuse(strange)
+        manifest = load_manifest(kept, job)
+        folders.make_durable(kept)
+        return manifest
+
+    def folder(self, job: Job) -> AttemptFolder:
+        """Where the job's present attempt is kept once it has ended."""
+        return AttemptFolder(self._jobs / str(job.id) / str(job.attempt))
+
+    def end_leftovers(self) -> tuple[str, ...]:
+        """End what a gateway before this one left running, and tidy its work folders; their names.
+
+        The log of an interrupted attempt is kept, its output is not.  To be called before the first job.
+        """
+        left = tuple(sorted(path.name for path in self._work.iterdir()))
+        for name in left:
+            record = read_record(self._work / name / FILE)
+            if record is not None:
+                end_recorded(record)
+        for name in left:
+            self._tidy(self._work / name)
+        return left
+
+    def _tidy(self, work: Path) -> None:
+        attempt = ATTEMPT.fullmatch(work.name)
+        if attempt is None:
+            folders.remove(work)
+            return
+        kept = AttemptFolder(self._jobs / attempt[1] / attempt[2])
+        folders.keep(AttemptFolder(work), kept)
+        folders.remove(kept.output)
+
+    def stop_idle(self) -> None:
+        """Stop warm workers that have waited for work for longer than their app's `idle_s`."""
+        for runner in self._runners.values():
+            runner.stop_idle()
+
+    def close(self) -> None:
+        """Stop every warm worker.  No job may be under way."""
+        for runner in self._runners.values():
+            runner.close()
+
+    def _program(self, app: App) -> Program:
+        folder = AppFolder(app.path)
+        manifest = self._manifest(folder)
+        models = app.models or folder.models
+        require_models(folder, manifest, models)
+        return Program(
+            name=app.name,
+            script=folder.script,
+            models=models,
+            limits=limits_of(manifest, app.timeout_s, app.memory_mb),
+            cpu=manifest.needs.cpu,
+            idle_s=app.idle_s,
+            edition=folder.edition,
+            environment=app.environment,
+        )
+
+    def _manifest(self, folder: AppFolder) -> AppManifest:
+        """The app is asked once for each edition of its script."""
+        key = (folder.script, folder.edition)
+        if key not in self._manifests:
+            self._manifests[key] = folder.manifest()
+        return self._manifests[key]
+
+
+def load_manifest(folder: AttemptFolder, job: Job) -> Manifest:
+    """The manifest in a kept attempt's output, read strictly, with the paths of its results.
+
+    Raises AppWroteNoManifest; AppFailed, naming the field; InvalidResult when it says another study than
+    the job's.
+    """
+    results = read_results(folder.output)
+    if any(
+        entry.study_instance_uid != job.input_set.identity.study_instance_uid for entry in results.results
+    ):
+        raise InvalidResult("results.json lists a result with another StudyInstanceUID than the job's.")
+    return as_manifest(results, folder.output)
+
+
+def load_report(output: Path) -> dict[str, Any]:
+    """results.json in a kept output folder as plain values; empty when there is none that is as agreed."""
+    try:
+        return read_results(output).model_dump(mode="json")
+    except AppFailed:
+        return {}
+
+
+def as_manifest(results: Results, output: Path) -> Manifest:
+    """The gateway's noun for what results.json says."""
+    wanted = set(Result.__dataclass_fields__) - {"path"}
+    return Manifest(
+        app=results.app.name,
+        version=results.app.version,
+        input_hash=results.input.hash,
+        results=tuple(
+            Result(path=output / entry.file, **entry.model_dump(include=wanted)) for entry in results.results
+        ),
+        measurements=tuple(entry.model_dump() for entry in results.measurements),
+        findings=results.findings,
+        times=results.times,
+        device=results.device,
+    )
+
+
+def hider(identity: Identity) -> Callable[[str], str]:
+    """A function that takes this patient's name and identifiers out of a sentence."""
+    texts = [identity.patient_id, identity.patient_name, *re.split(r"[\^=\s]+", identity.patient_name)]
+    hidden = sorted({text for text in texts if len(text) >= SHORTEST_HIDDEN}, key=len, reverse=True)
+    if not hidden:
+        return str
+    pattern = re.compile("|".join(map(re.escape, hidden)), re.IGNORECASE)
+    return lambda sentence: pattern.sub("[patient]", sentence)
+
+
+def _refuse(strange: list[str]) -> None:
+    if strange:
+        raise AppFailed(
+            f"It left what is no plain file: {', '.join(strange)}.",
+            hint="An app must leave files: no links, devices, pipes or sockets.",
+        )

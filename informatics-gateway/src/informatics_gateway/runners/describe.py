@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ask an app for its manifest: `python app.py manifest`."""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from ..errors import AppFailed
+from .environment import app_environment
+from .outcome import plain
+
+DESCRIBES_WITHIN_S = 120.0  # a first start reads a lot of Python from a cold disk
+
+
+def describe(script: Path) -> str:
+    """What the app prints as its manifest, in an environment as clean as a job's.  Raises AppFailed."""
+    with tempfile.TemporaryDirectory(prefix="gantry-") as home:
+        command = [sys.executable, str(script), "manifest"]
+        try:
+            done = subprocess.run(
+                command,
+                cwd=home,
+                env=app_environment(Path(home), 0, {}),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=DESCRIBES_WITHIN_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise AppFailed(
+                f"`{script.name} manifest` took more than {DESCRIBES_WITHIN_S:g} s.", _hint(script)
+            ) from None
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or ["It said nothing."]
+        raise AppFailed(
+            f"`{script.name} manifest` ended with {done.returncode}: {plain(lines[-1])}", _hint(script)
+        )
+    return done.stdout
+
+
+def _hint(script: Path) -> str:
+    return f"Run `{sys.executable} {script} manifest` by hand."

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The process runner: one process of the app for each job."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event
+
+from . import Ended, Program, Task
+from .environment import app_environment, map_environment
+from .leftovers import FILE
+from .supervise import AppProcess, Order, Watch
+
+
+class ProcessRunner:
+    """Starts `python app.py` for each job; several at a time, as many as there are callers."""
+
+    @contextmanager
+    def turn(self, program: Program, cancelled: Event) -> Iterator[None]:
+        """No waiting: every job has a process of its own."""
+        yield
+
+    def run(self, program: Program, task: Task, cancelled: Event) -> Ended:
+        """Run the app in the task's folders until it has ended, and with it every process it started."""
+        app = AppProcess(_order(program, task))
+        try:
+            watch = Watch(app, program.limits, cancelled, task.folder.log)
+            return watch.ended(watch.wait(app.exit_status))
+        finally:
+            app.end()
+
+    def stop_idle(self) -> None:
+        """Nothing waits for work."""
+
+    def close(self) -> None:
+        """Nothing outlives its job."""
+
+
+def _order(program: Program, task: Task) -> Order:
+    home = task.folder.path / "home"
+    environment = app_environment(home, program.cpu, program.environment)
+    return Order(
+        command=(sys.executable, str(program.script)),
+        environment=environment | map_environment(task.folder, program.models, task.job),
+        folder=home,
+        log=task.folder.log,
+        record=task.folder.path / FILE,
+    )

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The warm runner: one worker per app, which loads the app and its model once and then runs job after job.
+
+What ends a worker, so that the next job gets a new one: any job that did not succeed, a cancel, a limit, a
+process that a job left running, memory that grew from job to job, a new edition of the app, an answer
+nobody asked for, and idleness.  Nothing of this fails a job that succeeded.
+"""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Lock
+
+from ..errors import AppCrashed, AppOutOfMemory, JobCancelled
+from . import Ended, Program, Task
+from .supervise import TICK_S
+from .worker import Worker
+
+log = logging.getLogger("gantry.warm")
+
+
+class WarmRunner:
+    """Keeps one worker per app, under `work`.  An app's jobs take turns; different apps run side by side."""
+
+    def __init__(self, work: Path) -> None:
+        self._work = work
+        self._workers: dict[str, Worker] = {}
+        self._turns: dict[str, Lock] = {}
+
+    @contextmanager
+    def turn(self, program: Program, cancelled: Event) -> Iterator[None]:
+        """Wait until the app's worker is free, and keep it so that it sees one attempt's folder at a time."""
+        turn = self._turns.setdefault(program.name, Lock())
+        while not turn.acquire(timeout=TICK_S):
+            if cancelled.is_set():
+                raise JobCancelled
+        try:
+            yield
+        finally:
+            turn.release()
+
+    def run(self, program: Program, task: Task, cancelled: Event) -> Ended:
+        """Run one job in the app's worker, which is started when there is none that can be used.
+
+        A worker that runs out of memory after other jobs may have kept theirs: that is AppCrashed, which is
+        tried again, and then in a new worker.
+        """
+        worker = self._usable(program)
+        try:
+            ended = self._run_in(worker, task, cancelled)
+        except AppOutOfMemory as error:
+            self._drop(program.name)
+            if worker.jobs == 0:
+                raise
+            raise AppCrashed(f"Its warm worker ran out of memory after {worker.jobs} jobs.") from error
+        except BaseException:
+            self._drop(program.name)
+            raise
+        self._look_after(worker, ended)
+        return ended
+
+    def _usable(self, program: Program) -> Worker:
+        """The app's worker, not ready when it is new."""
+        worker = self._workers.get(program.name)
+        if worker is None or worker.program != program or not worker.is_quiet:
+            self._drop(program.name)
+            worker = self._workers[program.name] = Worker(program, self._work)
+        return worker
+
+    def _run_in(self, worker: Worker, task: Task, cancelled: Event) -> Ended:
+        if not worker.is_ready:
+            try:
+                ended = worker.get_ready(cancelled)
+            finally:
+                worker.give_log_to(task)
+            if ended is not None:
+                return ended
+        return worker.work(task, cancelled)
+
+    def _look_after(self, worker: Worker, ended: Ended) -> None:
+        """Decide, after an answer, whether the worker may have another job."""
+        reason = "its job failed" if ended.exit != 0 else worker.unfit()
+        if reason:
+            name = worker.program.name
+            log.info("%s: the warm worker is stopped after %d jobs: %s", name, worker.jobs, reason)
+            self._drop(name)
+
+    def _drop(self, name: str) -> None:
+        worker = self._workers.pop(name, None)
+        if worker is not None:
+            worker.end()
+
+    def stop_idle(self) -> None:
+        """Stop every worker that has waited for work for longer than its app's `idle_s`."""
+        for name, worker in list(self._workers.items()):
+            turn = self._turns[name]
+            if not turn.acquire(blocking=False):
+                continue
+            try:
+                idle_s = time.monotonic() - worker.used_at
+                if self._workers.get(name) is worker and idle_s > worker.program.idle_s:
+                    self._drop(name)
+            finally:
+                turn.release()
+
+    def close(self) -> None:
+        """Stop every worker.  No job may be under way."""
+        for name in list(self._workers):
+            self._drop(name)
