@@ -80,7 +80,7 @@ def for_research_only(dataset: Dataset) -> None:
     """What the framework puts into each result of a shadow app."""
     dataset.SeriesDescription = f"Test {RESEARCH}"
     equipment = Dataset()
-    equipment.Manufacturer = "Gantry"
+    equipment.Manufacturer = equipment.ManufacturerModelName = "Gantry"
     equipment.PurposeOfReferenceCodeSequence = [_code("109103", "DCM", "Modifying Equipment")]
     dataset.ContributingEquipmentSequence = [equipment]
 
