@@ -111,7 +111,7 @@ class ResultContext:
         return self.encoded.get(id(result))
 
     def uid(self, *parts: str) -> str:
-        """A UID that always belongs to this input, code, profile, kind, ordinal and `parts`."""
-        run = self.run
-        profile = run.job.segmentation
-        return derive_uid("gantry", run.input_hash, run.digest, profile, self.kind, str(self.ordinal), *parts)
+        """A UID that always belongs to this input, code, revision, profile, kind, ordinal and `parts`."""
+        run, job = self.run, self.run.job
+        origin = ("gantry", run.input_hash, run.digest, str(job.revision), job.segmentation)
+        return derive_uid(*origin, self.kind, str(self.ordinal), *parts)

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..coding import Code, codes
+from ..coding import codes
 from .encoding import code, element, items, sequence, text
 from .source import SourceSlice
 
-SOURCE_PURPOSE = Code("121322", "DCM", "Source image for image processing operation")  # PS3.16 CID 7202
+SOURCE_PURPOSE = codes.DCM.SourceImageForImageProcessingOperation  # PS3.16 CID 7202
 FRAMES_AT_ONCE = 8  # bits of 8 frames of any size fill whole bytes
 
 
@@ -90,7 +90,8 @@ def _derivation(piece: SourceSlice) -> bytes:
     )
     return sequence(
         "DerivationImageSequence",
-        sequence("SourceImageSequence", source) + code("DerivationCodeSequence", codes.DCM.Segmentation),
+        sequence("SourceImageSequence", source)
+        + code("DerivationCodeSequence", codes.DCM.SegmentationImageDerivation),
     )
 
 
