@@ -1,1 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The status page, its JSON API and the two health answers.  Nothing here changes anything."""
+
+from .app import create_app
+from .health import Health
+
+__all__ = ["Health", "create_app"]

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts the web application together."""
+
+from fastapi import FastAPI
+
+from ..config import Config
+from ..store import Journal
+from . import api, errors, pages
+from .answers import MISTAKES, VERSION
+from .desk import Desk
+from .guard import Guard, host_names
+from .health import Health, Readiness
+
+ABOUT = "What Gantry received, ran, proved and refused. Read only, and without names of patients."
+
+
+def create_app(config: Config, journal: Journal, health: Health) -> FastAPI:
+    """The status page at /, its API under /api, and /healthz and /readyz.
+
+    journal: a read-only view, so that a page never waits for a write.  health: what the running gateway finds
+    wrong with itself.  Pages need no JavaScript; with it they renew themselves.
+    """
+    readiness = Readiness(config, journal, health)
+    desk = Desk(config, journal, readiness)
+    app = FastAPI(
+        title="Gantry",
+        summary=ABOUT,
+        version=VERSION,
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # FastAPI's pages load their scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.include_router(api.routes(desk), prefix="/api", responses=MISTAKES)
+    app.include_router(api.probes(config, readiness))
+    app.include_router(pages.routes(desk))
+    errors.install(app)
+    app.add_middleware(Guard, hosts=host_names(config.web.host))
+    return app
