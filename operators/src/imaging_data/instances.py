@@ -15,7 +15,7 @@ from .errors import ImagingDataError, MissingFolder, NotDicom, UnreadableInstanc
 from .hashing import input_hash
 from .identifiers import check_uid
 from .parts import split
-from .values import numbers_of, values_of
+from .values import numbers_of, text_of
 
 IDENTIFIERS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 
@@ -63,8 +63,7 @@ class Found:
 def check_identifiers(dataset: Dataset) -> None:
     """Raise InvalidIdentifier, naming the attribute, when one of the four UIDs is missing or malformed."""
     for keyword in IDENTIFIERS:
-        values = values_of(dataset, keyword)
-        check_uid("\\".join(map(str, values)), keyword)
+        check_uid(text_of(dataset, keyword), keyword)
 
 
 def find_instances(folder: Path) -> Found:
@@ -98,7 +97,7 @@ def read_instance(path: Path) -> SeriesInstance:
     with naming(path.name):
         content = read_bytes(path)
         dataset = split(content).dataset
-        if dataset.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
+        if text_of(dataset.file_meta, "MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
             raise NotDicom("A DICOMDIR is no instance.")
         check_identifiers(dataset)
         return SeriesInstance(path, dataset, hashlib.sha256(content).hexdigest())

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import pydicom.config
 from pydicom import Dataset
-from pydicom.charset import convert_encodings
+from pydicom.charset import convert_encodings, default_encoding
 from pydicom.dataset import FileMetaDataset
 from pydicom.tag import BaseTag
 from pydicom.uid import (
@@ -22,6 +22,7 @@ from pydicom.uid import (
 
 from .elements import LONG, SHORT, Elements, PixelSpan, Walk
 from .errors import NotDicom, UnreadableInstance
+from .values import text_of
 
 # pydicom warns of values that break their VR, and its warning quotes the value, which may be the patient's.
 # What a source got wrong in an attribute that nobody uses is no reason to stop; what is used is checked here.
@@ -69,7 +70,7 @@ def split(content: bytes) -> Parts:
     meta = Walk(content, implicit=False).elements(_start(content), only_group=0x0002)
     file_meta = FileMetaDataset(meta.raw)
     at = meta.stop
-    transfer_syntax = UID(str(file_meta.get("TransferSyntaxUID") or _guess(content, at)))
+    transfer_syntax = UID(text_of(file_meta, "TransferSyntaxUID") or _guess(content, at))
     if transfer_syntax == DeflatedExplicitVRLittleEndian:
         content, at = _inflate(content[at:]), 0
     implicit = transfer_syntax in (ImplicitVRLittleEndian, GE_PRIVATE_IMPLICIT) and not _has_vr(content, at)
@@ -121,13 +122,21 @@ def _inflate(body: bytes) -> bytes:
 
 
 def _check_whole(found: Elements) -> None:
-    """Image attributes without pixel data: a file that ends just before them (PS3.3 section C.7.6.3)."""
+    """Refuse a file that ends between two elements: with none, or before its pixel data (PS3.3 C.7.6.3)."""
+    if not found.raw:
+        raise UnreadableInstance("It has no data set: the file is cut off.")
     if found.pixels is None and ROWS in found.raw and PIXEL_DATA_PROVIDER_URL not in found.raw:
         raise UnreadableInstance("It says Rows and has no pixel data: the file is cut off.")
 
 
 def _encodings(found: Elements) -> list[str]:
-    """Python's names of the character sets in SpecificCharacterSet (PS3.3 section C.12.1.1.2)."""
+    """Python's names of the character sets in SpecificCharacterSet (PS3.3 section C.12.1.1.2).
+
+    For one that is not known pydicom takes the default repertoire and warns; so it is done for nonsense, too.
+    """
     declared = found.raw.get(SPECIFIC_CHARACTER_SET)
-    text = (declared.value or b"").decode("latin-1") if declared else ""
-    return convert_encodings([one.strip() for one in text.split("\\")])
+    text = declared.value.decode("latin-1") if declared and isinstance(declared.value, bytes) else ""
+    try:
+        return convert_encodings([one.strip() for one in text.split("\\")])
+    except (ValueError, LookupError):
+        return [default_encoding]

@@ -76,8 +76,11 @@ def _whole(dataset: Dataset, keyword: str, otherwise: int) -> int:
 
 
 def check_transfer_syntax(uid: str) -> None:
-    """Raise UnsupportedTransferSyntax when pixel data in transfer syntax `uid` cannot be decoded here."""
-    if uid in NATIVE:
+    """Raise UnsupportedTransferSyntax when pixel data in transfer syntax `uid` cannot be decoded here.
+
+    An empty `uid` is that of a file without file meta information, which is not compressed.
+    """
+    if not uid or uid in NATIVE:
         return
     try:
         decodable = get_decoder(uid).is_available

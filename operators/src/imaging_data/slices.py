@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from .errors import UnreadableInstance, UnsupportedPixels
+from .errors import NoPosition, UnreadableInstance, UnsupportedPixels
 from .instances import Series, SeriesInstance
 from .values import PER_FRAME, SHARED, items_of, numbers_of, values_of
 
@@ -46,7 +46,7 @@ class Slice:
     @property
     def name(self) -> str:
         """How messages name the slice: file, and InstanceNumber or frame."""
-        if self.groups:
+        if _frame_count(self.dataset) > 1:
             return f"{self.instance.path.name} (frame {self.frame})"
         number = values_of(self.dataset, "InstanceNumber")
         return f"{self.instance.path.name} (InstanceNumber {number[0] if number else 'missing'})"
@@ -78,8 +78,8 @@ class Slice:
 def slices_of(series: Series) -> list[Slice]:
     """The slices of `series`, frame by frame, in the order of the instances.
 
-    Raises UnreadableInstance when a multi-frame instance does not describe every frame, and UnsupportedPixels
-    for an instance that is no image.
+    Raises UnsupportedPixels for an instance that is no image, UnreadableInstance when a multi-frame instance
+    does not describe every frame, NoPosition when it describes none.
     """
     return [one for instance in series.instances for one in _frames(instance)]
 
@@ -88,15 +88,22 @@ def _frames(instance: SeriesInstance) -> list[Slice]:
     dataset = instance.dataset
     if not values_of(dataset, "Rows"):
         raise UnsupportedPixels(f"{instance.path.name} is no image (it has no Rows).")
-    count = int((numbers_of(dataset, "NumberOfFrames", 1) or (1,))[0])
+    count = _frame_count(dataset)
     own, shared = items_of(dataset, PER_FRAME), items_of(dataset, SHARED)[:1]
-    if not own and not shared:
-        return [Slice(instance, number) for number in range(1, count + 1)]
+    if not own and not shared and count == 1:
+        return [Slice(instance)]
+    if not own:
+        raise NoPosition(f"{instance.path.name} does not describe where its {count} frames lie.")
     if len(own) != count:
         raise UnreadableInstance(
             f"{instance.path.name} has {count} frames (NumberOfFrames) and describes {len(own)}."
         )
     return [Slice(instance, number, (groups, *shared)) for number, groups in enumerate(own, start=1)]
+
+
+def _frame_count(dataset: Dataset) -> int:
+    numbers = numbers_of(dataset, "NumberOfFrames", 1)
+    return int(numbers[0]) if numbers else 1
 
 
 def named(slices: Iterable[Slice]) -> str:

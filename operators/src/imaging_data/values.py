@@ -11,11 +11,22 @@ from struct import error as StructError
 from typing import Any
 
 from pydicom import Dataset
+from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 
 SHARED, PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
-UNREADABLE = (ValueError, TypeError, OverflowError, LookupError, NotImplementedError, OSError, StructError)
+UNREADABLE = (  # what pydicom raises for a value that is not what its VR says
+    ValueError,
+    TypeError,
+    OverflowError,
+    LookupError,
+    AttributeError,
+    NotImplementedError,
+    OSError,
+    StructError,
+    BytesLengthException,
+)
 
 
 def values_of(dataset: Dataset, keyword: str) -> list[Any]:
@@ -26,6 +37,11 @@ def values_of(dataset: Dataset, keyword: str) -> list[Any]:
         return []
     several = isinstance(value, (MultiValue, list, tuple))
     return [one for one in (value if several else [value]) if one is not None and one != ""]
+
+
+def text_of(dataset: Dataset, keyword: str) -> str:
+    """A top-level attribute as text, several values joined by backslashes; empty when it has none."""
+    return "\\".join(map(str, values_of(dataset, keyword)))
 
 
 def numbers_of(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:

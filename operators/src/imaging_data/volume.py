@@ -14,7 +14,7 @@ from .instances import Series, SeriesInstance, naming
 from .pixels import PixelFormat, check_transfer_syntax, read_stored, rescale
 from .slices import Slice, named, slices_of
 from .stacking import stack
-from .values import values_of
+from .values import text_of, values_of
 
 Masks = dict[int, NDArray[np.bool_]]  # of the slices that have padding, by their place in the volume
 
@@ -88,7 +88,7 @@ def read_volume(series: Series) -> Volume:
         affine=stacked.affine,
         spacing_mm=stacked.spacing_mm,
         series=series,
-        frame_of_reference_uid=stacked.slices[0].dataset.get("FrameOfReferenceUID") or None,
+        frame_of_reference_uid=text_of(stacked.slices[0].dataset, "FrameOfReferenceUID") or None,
         sources=tuple((one.instance, one.frame) for one in stacked.slices),
         padding=padding,
     )
@@ -97,7 +97,7 @@ def read_volume(series: Series) -> Volume:
 def _check_readable(instance: SeriesInstance) -> None:
     with naming(instance.path.name):
         PixelFormat.of(instance.dataset)
-        check_transfer_syntax(instance.dataset.file_meta.get("TransferSyntaxUID") or "1.2.840.10008.1.2")
+        check_transfer_syntax(text_of(instance.dataset.file_meta, "TransferSyntaxUID"))
 
 
 def _rescales(slices: Sequence[Slice]) -> list[tuple[float, float]]:
@@ -123,16 +123,18 @@ def _read_pixels(
     slices: Sequence[Slice], rescales: Sequence[tuple[float, float]]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
     """Decode each instance once, straight into its places in the volume."""
-    form = PixelFormat.of(slices[0].dataset)
-    array = np.empty((len(slices), form.rows, form.columns), np.float32)
+    array: NDArray[np.float32] | None = None
     masks: Masks = {}
     for instance, places in _places(slices).items():
         stored, padding = read_stored(instance)
+        if array is None:  # not before: what an instance declares is believed when its pixel data are there
+            array = np.empty((len(slices), *stored.shape[1:]), np.float32)
         for place in places:
             frame = slices[place].frame - 1
             rescale(stored[frame], *rescales[place], out=array[place])
             if padding is not None and padding[frame].any():
                 masks[place] = padding[frame]
+    assert array is not None, "check_shared refuses a series without slices"
     return array, _fill_padding(array, masks)
 
 
