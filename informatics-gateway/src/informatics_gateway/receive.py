@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import pynetdicom
 from pydicom import Dataset
 
 from imaging_data import file_sha256, read_header
@@ -23,6 +24,7 @@ from .receiving.gate import Gate
 from .receiving.incoming import FOLDER, AssociationFolder, new_id, pending, remove_association
 from .receiving.reception import Listener
 from .receiving.stock import StockServer
+from .receiving.streaming import StreamingServer
 
 __all__ = [
     "Listener",
@@ -33,7 +35,13 @@ __all__ = [
     "remove_association",
 ]
 
+TRIED_WITH = "3.0.4"  # pynetdicom
 STOPS_WITHIN_S = 10
+
+
+def server_class() -> type[StreamingServer | StockServer]:
+    """The server to run: pynetdicom's own under a version that the streaming one was not tried with."""
+    return StreamingServer if pynetdicom.__version__ == TRIED_WITH else StockServer
 
 
 class Receiver:
@@ -41,13 +49,13 @@ class Receiver:
 
     def __init__(self, config: Config, listener: Listener) -> None:
         self._config, self._gate = config, Gate(config, listener)
-        self._server: StockServer | None = None
+        self._server: StockServer | StreamingServer | None = None
 
     def start(self) -> None:
         """Listen.  Raises OSError when the port is taken."""
         make_folder(self._config.storage.path / FOLDER)
         quarantine.tidy(self._config.storage.path)
-        self._server = StockServer(self._config.dicom, self._gate)
+        self._server = server_class()(self._config.dicom, self._gate)
 
     @property
     def port(self) -> int:

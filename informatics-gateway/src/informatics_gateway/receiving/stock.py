@@ -12,9 +12,9 @@ from pynetdicom.sop_class import Verification, register_uid  # type: ignore[attr
 from ..config import Dicom
 from .admission import STORAGE, AssociationRejected
 from .gate import Gate
+from .negotiation import MAXIMUM_PDU_LENGTH
 from .reception import Reception
 
-MAXIMUM_PDU_LENGTH = 131072  # what DCMTK and Orthanc send at most
 UNLIMITED = 1_000_000  # associations: the gate counts them
 
 

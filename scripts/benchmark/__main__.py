@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+"""scripts/bench: one subcommand for each thing that is measured."""
+
+import typer
+from receive import receive
+
+app = typer.Typer(help="Measure the gateway beside its peers in one run.", no_args_is_help=True)
+app.callback()(lambda: None)
+app.command()(receive)
+
+if __name__ == "__main__":
+    app(prog_name="scripts/bench")
