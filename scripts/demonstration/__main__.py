@@ -82,11 +82,11 @@ class Demonstration:
         gateway = self._gateway(archive)
         begin = time.time()
         self._send(study, archive, gateway)
-        sent_s = time.time() - begin
+        sent = time.time()
         jobs = self._follow(gateway, len(study.series), begin)
         self.progress.stop()
         for job in jobs:
-            self._report(job, study, archive, gateway.details(job), sent_s)
+            self._report(job, study, archive, gateway.details(job), (begin, sent))
         for refusal in gateway.refusals():
             self.console.print(f"Refused: {refusal}", style="red", markup=False)
         if self.options.keep:
@@ -122,7 +122,7 @@ class Demonstration:
     def _send(self, study: Study, archive: Archive, gateway: Gateway) -> None:
         for series in study.series:
             name = f"send {len(series.instances)} instances to LUNGS"
-            self._with_bar(name, lambda told, each=series: archive.send(each, gateway.dicom_port, told))
+            self._with_bar(name, lambda told, each=series: archive.send(each, gateway.port, told))
 
     def _follow(self, gateway: Gateway, series: int, begin: float) -> list[Job]:
         def tell(job: Job, event: Event) -> None:
@@ -135,17 +135,17 @@ class Demonstration:
         return jobs
 
     def _report(
-        self, job: Job, study: Study, archive: Archive, details: Mapping[str, Any], sent_s: float
+        self, job: Job, study: Study, archive: Archive, details: Mapping[str, Any], times: tuple[float, float]
     ) -> None:
         if job.status is not JobStatus.DELIVERED:
-            what = f"Job {job.id} {job.status}: {job.error} {job.hint}"
+            what = f"Job {job.id} {job.status}: {job.error} {job.hint} Files are in {self.folder}."
             self.console.print(what, style="red", markup=False)
             return
         uids = [result["sop_instance_uid"] for result in details["results"]]
         fetched = {uid: archive.fetch(uid) for uid in uids}
         print_results(self.console, details, fetched)
         print_numbers(self.console, details, study.truth)
-        print_times(self.console, details, sent_s)
+        print_times(self.console, details, *times)
         picture = write_picture(details, fetched, self.folder / f"result-{job.id}.png")
         self.console.print(f"Picture: {picture}" if picture else "The app made no picture.", markup=False)
 
@@ -155,7 +155,7 @@ class Demonstration:
         started = [each.process for each in (gateway, *servers) if each.process]
         containers = [server.container for server in servers if isinstance(server, OrthancInDocker)]
         Kept(self.folder).write([Started.of(process) for process in started], containers)
-        button = f"LUNGS on 127.0.0.1:{gateway.dicom_port}"
+        button = f"LUNGS on 127.0.0.1:{gateway.port}"
         for name, address in {"status page": gateway.url, "button": button, **archive.addresses()}.items():
             self.console.print(f"{name}: {address}", markup=False)
         self.console.print("Everything goes on running; scripts/demo --stop ends it.")

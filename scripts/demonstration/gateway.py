@@ -11,7 +11,6 @@ import httpx
 from archive import BUTTON, ROOT, Archive
 
 from informatics_gateway import quarantine
-from informatics_gateway.cli.jobs import details
 from informatics_gateway.model import Event, Job
 from informatics_gateway.store import Journal
 
@@ -92,6 +91,5 @@ class Gateway(gateway_process.Gateway):
         return [f"{entry.sentence} {entry.hint}" for entry in quarantine.entries(self.storage)]
 
     def details(self, job: Job) -> dict[str, Any]:
-        """Everything about the job, as `gantry jobs show --json` prints it."""
-        with Journal(self.storage) as journal:
-            return details(journal, job)
+        """Everything about the job, as `gantry jobs show` tells it."""
+        return dict(self.cli("jobs", "show", str(job.id), "--json"))

@@ -14,8 +14,10 @@ from rich.table import Table
 from imaging_data.phantom import LungTruth
 
 # Steps by the first words of the events that begin and end them.
+EXECUTE = "execute, of which"
 STEPS = (
-    ("execute (the app's process)", "execute:", "executed"),
+    ("assemble, route", "sent", "queued"),
+    (EXECUTE, "execute:", "executed"),
     ("validate", "executed", "validated"),
     ("deliver, with proof", "deliver:", "delivered"),
 )
@@ -29,15 +31,16 @@ TRUE_NUMBERS = {
 
 
 def print_results(console: Console, details: Mapping[str, Any], fetched: Mapping[str, Dataset]) -> None:
-    """Each result: its kind, its series, its UID, and how the destination proved that it has it."""
-    table = _table("What came back", "kind", "series", "SOPInstanceUID", "proof")
-    proofs = {proof["sop_instance_uid"]: proof["how"] for proof in details["proofs"]}
+    """Each result: its kind, its series and its UID; then how the destination proved that it has them."""
+    table = _table("What came back", "kind", "series", "SOPInstanceUID")
     for result in details["results"]:
         uid = result["sop_instance_uid"]
-        dataset = fetched[uid]
-        series = f"{dataset.get('SeriesNumber', '')} {dataset.get('SeriesDescription', '')}"
-        table.add_row(result["kind"], series, uid, proofs.get(uid, "none"))
+        table.add_row(result["kind"], str(fetched[uid].SeriesNumber), uid)
     console.print(table)
+    for dataset in fetched.values():
+        console.print(f"series {dataset.SeriesNumber}: {dataset.SeriesDescription}", markup=False)
+    proofs = ", ".join(sorted({proof["how"] for proof in details["proofs"]}))
+    console.print(f"proof that it is in the archive: {proofs}", markup=False)
 
 
 def print_numbers(console: Console, details: Mapping[str, Any], truth: Mapping[str, LungTruth]) -> None:
@@ -79,26 +82,31 @@ def _unit(measurement: Mapping[str, Any]) -> str:
     return _text(measurement, "unit").replace("[hnsf'U]", "HU")
 
 
-def print_times(console: Console, details: Mapping[str, Any], sent_s: float) -> None:
-    """The time of each step of the line, and within execute of each part of the app."""
+def print_times(console: Console, details: Mapping[str, Any], began: float, sent: float) -> None:
+    """The time of each step of the line; within execute, that of each part of the app.
+
+    `began`, `sent`: when the first instance was sent and the last one taken, in seconds since the epoch.
+    """
     table = _table("Time", "step", "seconds")
-    table.add_row("send, receive", f"{sent_s:.2f}")
-    for name, seconds in steps(details["events"]):
+    for name, seconds in [("send, receive", sent - began), *steps(details, sent)]:
         table.add_row(name, f"{seconds:.2f}")
-        if name.startswith("execute"):
-            for part, value in details["times"].items():
-                table.add_row(f"  {part.removesuffix('_s')}", f"{value:.2f}")
+    table.add_section()
+    table.add_row("from first instance to proof", f"{details['events'][-1]['at'] - began:.2f}")
     console.print(table)
 
 
-def steps(events: list[Mapping[str, Any]]) -> list[tuple[str, float]]:
-    """Name and seconds of each step, from the job's events."""
-    at: dict[str, float] = {}
-    for event in events:
+def steps(details: Mapping[str, Any], sent: float) -> list[tuple[str, float]]:
+    """Name and seconds of each step after receive, from the job's events and from what the app timed."""
+    at = {"sent": sent}
+    for event in details["events"]:
         for mark in {mark for _, *marks in STEPS for mark in marks}:
             if event["text"].startswith(mark):
                 at[mark] = event["at"]
-    return [(name, at[end] - at[begin]) for name, begin, end in STEPS if begin in at and end in at]
+    found = [(name, max(0.0, at[end] - at[begin])) for name, begin, end in STEPS if {begin, end} <= at.keys()]
+    app = [(f"  {name.removesuffix('_s')}", seconds) for name, seconds in details["times"].items()]
+    where = next((n for n, (name, _) in enumerate(found, 1) if name == EXECUTE), 0)
+    rest = [("  start, import", found[where - 1][1] - sum(seconds for _, seconds in app))] if app else []
+    return found[:where] + rest + app + found[where:]
 
 
 def write_picture(details: Mapping[str, Any], fetched: Mapping[str, Dataset], path: Path) -> Path | None:
