@@ -15,6 +15,7 @@ from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
 from imaging_data import Volume
+from imaging_data.errors import NoPosition
 
 from ..coding import Code, codes
 from ..errors import InvalidResult
@@ -78,9 +79,12 @@ class Segmentation:
     def to_dicom(self, context: ResultContext) -> Dataset:
         """The SEG, BINARY without empty frames or LABELMAP in RLE, as the job's destinations take it.
 
-        Raises InvalidResult when the labelmap does not have the volume's shape.
+        Raises InvalidResult when the labelmap does not have the volume's shape, NoPosition when the source
+        has no frame of reference, which a segmentation must have (PS3.3 C.7.4.1).
         """
         _check_grid(self.labelmap, context.volume)
+        if not context.volume.frame_of_reference_uid:
+            raise NoPosition("FrameOfReferenceUID is missing, so a segmentation cannot say where it lies.")
         labelmap = self.labelmap.astype(_dtype(len(self.segments)), copy=False)
         if context.run.job.segmentation == "labelmap":
             return _labelmap(labelmap, self.segments, context)
@@ -98,7 +102,7 @@ def _check_labels(labelmap: NDArray[Any], segments: int) -> None:
         raise InvalidResult(f"The labelmap has shape {labelmap.shape}; (slices, rows, columns) is needed.")
     if labelmap.dtype.kind not in "bui":
         raise InvalidResult(f"The labelmap has dtype {labelmap.dtype}; integers or booleans are needed.")
-    lowest, highest = int(labelmap.min()), int(labelmap.max())
+    lowest, highest = (int(labelmap.min()), int(labelmap.max())) if labelmap.size else (0, 0)
     if lowest < 0 or highest > segments:
         raise InvalidResult(f"The labelmap holds {lowest} to {highest}; there are segments 1 to {segments}.")
     if highest == 0:

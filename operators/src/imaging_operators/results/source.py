@@ -7,10 +7,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pydicom import Dataset
+from pydicom.uid import CTImageStorage
 from pydicom.valuerep import DSfloat, format_number_as_ds
 
 from .evidence import Reference
-from .identity import identity_attributes, is_valid
+from .identity import IDENTITY, REQUIRED, identity_attributes, is_valid
 
 if TYPE_CHECKING:
     from imaging_data import SeriesInstance, Volume
@@ -56,10 +57,16 @@ class Source:
 
     @cached_property
     def header(self) -> Dataset:
-        """The first slice as a single-frame instance: what an encoder may copy, and nothing else."""
+        """The first slice as a single-frame instance of nobody: what highdicom needs to see.
+
+        Of an Enhanced instance too it is one frame.  The identity comes into a result when it is sealed:
+        highdicom would warn of odd names by telling them.
+        """
         header, first, volume = Dataset(), self.slices[0], self.volume
-        header.update(self.identity)
-        header.SOPClassUID = first.instance.sop_class_uid
+        for keyword in (*IDENTITY, *REQUIRED):
+            setattr(header, keyword, None)
+        header.StudyInstanceUID = first.instance.study_instance_uid
+        header.SOPClassUID = CTImageStorage  # single-frame; the results' references are made elsewhere
         header.SOPInstanceUID = first.instance.sop_instance_uid
         header.SeriesInstanceUID = first.instance.series_instance_uid
         header.Modality = self.modality
