@@ -4,7 +4,7 @@
 import difflib
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Any
 
@@ -53,11 +53,7 @@ def _frozen(keyword: str, wanted: object) -> Condition:
         return wanted  # type: ignore[return-value]
     if isinstance(wanted, tuple) and len(wanted) == 2:
         return _range(keyword, *wanted)
-    if (
-        isinstance(wanted, (set, frozenset))
-        and wanted
-        and (_all_texts(wanted) or all(map(_is_number, wanted)))
-    ):
+    if isinstance(wanted, (set, frozenset)) and (_all_texts(wanted) or _all_numbers(wanted)):
         return frozenset(wanted)
     raise ValueError(
         f"{keyword}: {wanted!r} is no condition; "
@@ -65,12 +61,16 @@ def _frozen(keyword: str, wanted: object) -> Condition:
     )
 
 
-def _all_texts(values: Iterable[object]) -> bool:
-    return all(isinstance(value, str) and value for value in values)
+def _all_texts(values: Collection[object]) -> bool:
+    return bool(values) and all(isinstance(value, str) and value for value in values)
+
+
+def _all_numbers(values: Collection[object]) -> bool:
+    return bool(values) and all(map(_is_number, values))
 
 
 def _range(keyword: str, low: object, high: object) -> Range:
-    ends = [None if end is None or end in (math.inf, -math.inf) else end for end in (low, high)]
+    ends = [None if low == -math.inf else low, None if high == math.inf else high]
     if not all(end is None or _is_number(end) for end in ends):
         raise ValueError(f"{keyword}: a range (low, high) has numbers or None as ends, not {(low, high)!r}")
     if None not in ends and ends[0] > ends[1]:  # type: ignore[operator]
@@ -92,8 +92,9 @@ def condition_from_config(value: Any) -> Any:
     """What a plain value means: [1, 5] a range, ["A", "B"] a set, {"values": [1, 2]} a set of numbers."""
     if isinstance(value, list):
         return frozenset(value) if value and all(isinstance(one, str) for one in value) else tuple(value)
-    if isinstance(value, dict) and set(value) == {"values"} and isinstance(value["values"], list):
-        return frozenset(value["values"])
+    if isinstance(value, dict) and list(value) == ["values"]:
+        numbers = value["values"]
+        return frozenset(numbers) if isinstance(numbers, list) and all(map(_is_number, numbers)) else value
     return value
 
 

@@ -110,6 +110,8 @@ def _code(wanted: Condition) -> str:
 
 def _words(wanted: Condition) -> str:
     match wanted:
+        case (None, None):
+            return "any number"
         case (low, None):
             return f"at least {low}"
         case (None, high):
