@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+# Methods that foreign base classes explain.
+OVERRIDES = {"Operator": {"setup", "compute"}, "Application": {"compose"}}
 
 
 @dataclass(frozen=True)
@@ -38,25 +40,45 @@ class Module:
                 yield node.name, node.end_lineno - node.lineno + 1
 
     def undocumented(self) -> Iterator[str]:
-        """Public names without a docstring: the module, its functions, classes and their methods."""
+        """Public names that nobody explains: the module, its functions, classes and their methods.
+
+        A method is explained once: by a class of the same file that has one of the same name, by the foreign
+        class that it overrides, by its property when it is a setter.
+        """
         if self.text.strip() and ast.get_docstring(self.tree) is None:
             yield self.path.name
-        yield from _undocumented(self.tree, self.path.stem)
-
-
-def _undocumented(parent: ast.Module | ast.ClassDef, prefix: str) -> Iterator[str]:
-    for node in parent.body:
-        if not isinstance(node, Function | ast.ClassDef) or node.name.startswith("_"):
-            continue
-        name = f"{prefix}.{node.name}"
-        if ast.get_docstring(node) is None and not _explained_elsewhere(node):
+        for name, node, parent in _public(self.tree, self.path.stem):
+            in_class = isinstance(parent, ast.ClassDef)
+            if (
+                ast.get_docstring(node)
+                or _decorated(node)
+                or (in_class and self._explained(node.name, parent))
+            ):
+                continue
             yield name
-        if isinstance(node, ast.ClassDef):
-            yield from _undocumented(node, name)
+
+    def _explained(self, method: str, owner: ast.ClassDef) -> bool:
+        bases = {ast.unparse(base) for base in owner.bases}
+        if any(method in OVERRIDES[base] for base in bases & OVERRIDES.keys()):
+            return True
+        classes = [node for node in ast.walk(self.tree) if isinstance(node, ast.ClassDef)]
+        methods = [node for each in classes for node in each.body if isinstance(node, Function)]
+        return any(node.name == method and ast.get_docstring(node) for node in methods)
 
 
-def _explained_elsewhere(node: Function | ast.ClassDef) -> bool:
-    """A setter is explained by its property, an override by what it overrides, a validator by its field."""
+def _public(
+    parent: ast.Module | ast.ClassDef, prefix: str
+) -> Iterator[tuple[str, Function | ast.ClassDef, ast.Module | ast.ClassDef]]:
+    """Dotted name, node and parent of what is public, at any depth outside functions."""
+    for node in parent.body:
+        if isinstance(node, Function | ast.ClassDef) and not node.name.startswith("_"):
+            yield f"{prefix}.{node.name}", node, parent
+            if isinstance(node, ast.ClassDef):
+                yield from _public(node, f"{prefix}.{node.name}")
+
+
+def _decorated(node: Function | ast.ClassDef) -> bool:
+    """A setter is explained by its property, an overload by its function, a validator by its field."""
     decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
     return any(
         name.endswith((".setter", "overload", "override")) or "_validator" in name for name in decorators

@@ -7,8 +7,8 @@ import shlex
 import tomllib
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
-import click
 import numpy as np
 import pytest
 import typer
@@ -72,10 +72,10 @@ def _key(words: list[str]) -> str:
     raise AssertionError(words)
 
 
-def _subcommand(words: list[str]) -> tuple[list[str], click.Command]:
+def _subcommand(words: list[str]) -> tuple[list[str], Any]:
     """The words that name a command of `gantry`, and the command."""
     command, named = typer.main.get_command(gantry), []
-    while isinstance(command, click.Group):
+    while hasattr(command, "commands"):
         word = words[len(named)]
         assert word in command.commands, f"gantry {' '.join((*named, word))} does not exist"
         named, command = [*named, word], command.commands[word]

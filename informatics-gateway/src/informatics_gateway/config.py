@@ -6,13 +6,23 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from imaging_data import SeriesRule
 
 from .errors import BadConfiguration
 
-AETitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[^\\\x00-\x1f]*[^\\\x00-\x20][^\\\x00-\x1f]*$")]
+AETitle = Annotated[
+    str, Field(min_length=1, max_length=16, pattern=r"^[^\\\x00-\x1f]*[^\\\x00-\x20][^\\\x00-\x1f]*$")
+]
 Port = Annotated[int, Field(ge=1, le=65535)]
 ListeningPort = Annotated[int, Field(ge=0, le=65535)]  # 0: a free one
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -147,7 +157,9 @@ class FolderDestination(_Destination):
     resolve = field_validator("path")(_from_file_folder)
 
 
-Destination = Annotated[DicomwebDestination | DimseDestination | FolderDestination, Field(discriminator="kind")]
+Destination = Annotated[
+    DicomwebDestination | DimseDestination | FolderDestination, Field(discriminator="kind")
+]
 
 
 class App(Section):
@@ -201,9 +213,11 @@ class Config(Section):
     routes: tuple[Route, ...] = Field((), alias="route")
 
     def app(self, name: str) -> App:
+        """The app with this name, which must be there."""
         return next(app for app in self.apps if app.name == name)
 
     def destination(self, name: str) -> Destination:
+        """The destination with this name, which must be there."""
         return next(destination for destination in self.destinations if destination.name == name)
 
     def route(self, name: str) -> Route | None:
@@ -256,10 +270,11 @@ def load(path: Path) -> Config:
 
 
 def _sentences(path: Path, error: ValidationError) -> list[str]:
-    return [
-        f"{path}: {'.'.join(map(str, problem['loc'])) or 'file'}: {problem['msg']} (value: {_shown(problem['input'])})"
+    problems = [
+        (".".join(map(str, problem["loc"])) or "file", problem["msg"], _shown(problem["input"]))
         for problem in error.errors(include_url=False)
     ]
+    return [f"{path}: {key}: {message} (value: {value})" for key, message, value in problems]
 
 
 def _shown(value: object) -> str:

@@ -62,6 +62,7 @@ class Instance:
 
     @property
     def study_instance_uid(self) -> str:
+        """The study it belongs to."""
         return self.identity.study_instance_uid
 
 
@@ -134,14 +135,17 @@ class AttemptFolder:
 
     @property
     def input(self) -> Path:
+        """The folder of the input set's files."""
         return self.path / "input"
 
     @property
     def output(self) -> Path:
+        """The folder that the app writes to."""
         return self.path / "output"
 
     @property
     def log(self) -> Path:
+        """What the app printed."""
         return self.path / "app.log"
 
 

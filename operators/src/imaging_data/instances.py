@@ -30,6 +30,7 @@ class SeriesInstance:
 
     @property
     def sop_instance_uid(self) -> str:
+        """Its SOPInstanceUID."""
         return str(self.dataset.SOPInstanceUID)
 
 

@@ -38,6 +38,7 @@ class Journal:
         return sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30, check_same_thread=False)
 
     def close(self) -> None:
+        """Close the data base."""
         with self._lock:
             self._db.close()
 

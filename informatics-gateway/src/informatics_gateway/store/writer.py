@@ -42,6 +42,7 @@ class Store(Journal):
         return db
 
     def close(self) -> None:
+        """Close the data base and let the next writer in."""
         super().close()
         self._lock_file.close()
 

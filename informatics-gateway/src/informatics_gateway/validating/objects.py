@@ -35,10 +35,12 @@ class ResultObject:
 
     @property
     def dataset(self) -> Dataset:
+        """Its attributes, without pixel data."""
         return self.parts.dataset
 
     @property
     def sop_class_uid(self) -> str:
+        """Its SOP class, as results.json says."""
         return self.result.sop_class_uid
 
 

@@ -81,10 +81,12 @@ class ResultContext:
 
     @property
     def volume(self) -> "Volume":
+        """The volume the app worked on."""
         return self.run.volume
 
     @property
     def info(self) -> "AppInfo":
+        """Who the app is."""
         return self.run.info
 
     @property
