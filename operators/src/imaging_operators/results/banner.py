@@ -22,7 +22,7 @@ def with_banner(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 @lru_cache(maxsize=8)
 def banner(columns: int) -> NDArray[np.uint8]:
     """The strip (rows, columns, 3): the whole line, in as many lines and as small as `columns` asks for."""
-    font, lines = _layout(columns)
+    font, lines = layout(columns)
     top, bottom = font.getbbox("Ag")[1], font.getbbox("Ag")[3]
     line_rows = int(bottom - top) + MARGIN
     strip = Image.new("RGB", (columns, line_rows * len(lines) + MARGIN), BACKGROUND)
@@ -33,7 +33,8 @@ def banner(columns: int) -> NDArray[np.uint8]:
     return np.asarray(strip)
 
 
-def _layout(columns: int) -> tuple[ImageFont.FreeTypeFont, list[str]]:
+def layout(columns: int) -> tuple[ImageFont.FreeTypeFont, list[str]]:
+    """The largest font in which the line fits into `columns`, else the smallest and the line in several."""
     for size in range(LARGEST_FONT, SMALLEST_FONT, -1):
         font = _font(size)
         if font.getlength(RESEARCH_ONLY) <= columns - 2 * MARGIN:

@@ -12,16 +12,18 @@ from pydicom.uid import SecondaryCaptureImageStorage
 from ..errors import InvalidResult
 from .base import ResultContext
 
-SMALLEST_SIDE = 64
+SMALLEST_SIDE, LARGEST_SIDE = 64, 60000  # Rows and Columns are 16 bits wide, and the line needs room
+LONGEST_CAPTION = 1024  # ST, PS3.5 section 6.2
 
 
 @dataclass(frozen=True, eq=False)
 class SecondaryCapture:
     """A picture, uint8 (rows, columns, 3), red green blue.
 
-    caption: what it shows, at most 64 characters; it becomes the picture's DerivationDescription.
+    caption: what it shows; it becomes the picture's DerivationDescription.
+
     The framework burns the research-only line in above it.  Never draw patient attributes into it.
-    Raises InvalidResult for another shape or dtype.
+    Raises InvalidResult for another shape or dtype, or a caption that is too long.
     """
 
     image: NDArray[np.uint8]
@@ -30,10 +32,21 @@ class SecondaryCapture:
 
     def __post_init__(self) -> None:
         shape, dtype = self.image.shape, self.image.dtype
-        if len(shape) != 3 or shape[2] != 3 or min(shape[:2]) < SMALLEST_SIDE or max(shape[:2]) > 60000:
-            raise InvalidResult(f"The picture has shape {shape}; (rows, columns, 3) from 64 on is needed.")
+        if (
+            len(shape) != 3
+            or shape[2] != 3
+            or not SMALLEST_SIDE <= min(shape[:2]) <= max(shape[:2]) <= LARGEST_SIDE
+        ):
+            raise InvalidResult(
+                f"The picture has shape {shape}; (rows, columns, 3) is needed, "
+                f"from {SMALLEST_SIDE} on and up to {LARGEST_SIDE}."
+            )
         if dtype != np.uint8:
             raise InvalidResult(f"The picture has dtype {dtype}; uint8 is needed.")
+        if len(self.caption) > LONGEST_CAPTION or "\\" in self.caption:
+            raise InvalidResult(
+                f"The picture's caption has over {LONGEST_CAPTION} characters or a backslash."
+            )
 
     def to_dicom(self, context: ResultContext) -> Dataset:
         """The picture with the research-only line in its pixels."""

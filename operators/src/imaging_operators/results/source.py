@@ -48,6 +48,7 @@ class Source:
 
     @property
     def modality(self) -> str:
+        """Modality of the series (PS3.3 C.7.3.1.1.1)."""
         return str(self._first.Modality)
 
     @cached_property
