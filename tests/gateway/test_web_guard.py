@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may ask, what headers every answer carries, and that nothing asked for is said back."""
 
+import asyncio
 import re
 import socket
 
 import pytest
 from seeded import configuration, site
+from starlette.types import Message
 
 from informatics_gateway.model import JobStatus
-from informatics_gateway.web.guard import host_names
+from informatics_gateway.web.guard import Guard, host_names
 
 HOSTILE = '<script>alert("x")</script>'
 
@@ -63,6 +65,27 @@ def raw(served, request: str) -> bytes:
 def test_there_must_be_one_host_header(served, hosts):
     answer = raw(served, f"GET / HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n")
     assert re.match(rb"HTTP/1.1 (400|421) ", answer)
+
+
+@pytest.mark.parametrize("hosts", [[], [b"localhost", b"evil.example"], [b"localhost", b"localhost"]])
+def test_the_guard_itself_wants_one_host_header(hosts):
+    """Uvicorn's parser in use here refuses such a request before; another parser would not."""
+    said: list[int] = []
+
+    async def send(message: Message) -> None:
+        said.append(message.get("status", 0))
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", host) for host in hosts]}
+    asyncio.run(Guard(not_reached, host_names("127.0.0.1"))(scope, receive, send))
+    assert said[0] == 421
+
+
+async def not_reached(*_: object) -> None:
+    """An application that must not be asked."""
+    raise AssertionError
 
 
 def test_the_configured_name_may_ask_and_all_addresses_are_no_name():

@@ -90,10 +90,12 @@ def test_a_large_picture_is_made_smaller(tmp_path):
     assert shown(dataset, tmp_path).shape == (100, 1600, 3)
 
 
-def test_a_picture_too_large_to_decode_is_refused_before_it_is_decoded(tmp_path):
-    dataset = picture(generate_uid(), Rows=65535, Columns=65535)
+def test_a_picture_too_large_to_decode_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
     with pytest.raises(stored.NoPicture, match="cannot be decoded"):
-        stored.picture(result(dataset, tmp_path))
+        stored.picture(result(picture(generate_uid(), Rows=65535, Columns=65535), tmp_path))
+    monkeypatch.setattr(stored, "MOST_SAMPLES", 40 * 60 * 3 - 1)
+    with pytest.raises(stored.NoPicture, match="cannot be decoded"):
+        stored.picture(result(picture(generate_uid()), tmp_path))
 
 
 @pytest.mark.parametrize(
