@@ -30,7 +30,7 @@ def _no_program(names: str) -> bool:
 
 
 def _no_engine(_: str) -> bool:
-    return not any(_answers(engine, "info") for engine in ("docker", "podman"))
+    return not _answers("docker", "info")
 
 
 def _no_compose(_: str) -> bool:
