@@ -162,7 +162,7 @@ def _thickness(one: Slice) -> float:
 def _raise_uneven(ordered: Sequence[Slice], gaps: NDArray[np.float64]) -> None:
     for usual in (float(np.sort(gaps)[(len(gaps) - 1) // 2]), float(gaps.min())):
         steps = np.rint(gaps / usual)
-        if np.abs(gaps / usual - steps).max() <= WHOLE and steps.min() >= 1:
+        if np.abs(gaps / usual - steps).max() <= WHOLE and steps.min() == 1 < steps.max():
             raise MissingSlices(_missing(ordered, gaps, steps, usual))
     low, high = int(gaps.argmin()), int(gaps.argmax())
     raise UnevenSpacing(
