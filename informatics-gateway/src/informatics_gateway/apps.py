@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from imaging_data import SeriesRule
 
 from .errors import AppFailed
-from .runners import Limits
+from .runners import Limits, Program
 from .runners.describe import describe
 
 SCRIPTS = ("app.py", "__main__.py")
@@ -45,6 +45,10 @@ class AppManifest(BaseModel):
     @classmethod
     def rule(cls, conditions: Any) -> SeriesRule:
         return SeriesRule.from_config(conditions)
+
+    def but_with(self, **needs: float) -> "AppManifest":
+        """The same with other needs."""
+        return self.model_copy(update={"needs": self.needs.model_copy(update=needs)})
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,20 @@ class AppFolder:
                 f"See docs/map-contract.md, and run `python {self.script} manifest`.",
             ) from error
 
+    def program(self, manifest: AppManifest, models: Path | None = None) -> Program:
+        """What a runner needs to start the app, with what it declares.
+
+        Raises AppFailed, naming the command that mends it, when a model is missing.
+        """
+        models = models or self.models
+        missing = missing_models(manifest, models)
+        if missing:
+            hint = f"Run `scripts/fetch-models {self.name}`."
+            raise AppFailed(f"Missing in {models}: {', '.join(missing)}.", hint)
+        needs = manifest.needs
+        limits = Limits(needs.timeout_s, needs.memory_mb)
+        return Program(self.name, self.script, models, limits, needs.cpu, edition=self.edition)
+
 
 def find_apps(folder: Path) -> list[AppFolder]:
     """The app folders directly in `folder`, by name."""
@@ -124,17 +142,3 @@ def find_app(name: str, apps: Path) -> AppFolder:
 def missing_models(manifest: AppManifest, models: Path) -> list[str]:
     """The model files that the app needs and `models` has not."""
     return [name for name in manifest.models if not (models / name).is_file()]
-
-
-def require_models(app: AppFolder, manifest: AppManifest, models: Path) -> None:
-    """Raise AppFailed, naming the command that mends it, when a model is missing."""
-    missing = missing_models(manifest, models)
-    if missing:
-        raise AppFailed(
-            f"Missing in {models}: {', '.join(missing)}.", hint=f"Run `scripts/fetch-models {app.name}`."
-        )
-
-
-def limits_of(manifest: AppManifest, time_s: float | None = None, memory_mb: int | None = None) -> Limits:
-    """What the app may take: what it declares, unless the configuration says otherwise."""
-    return Limits(time_s or manifest.needs.timeout_s, memory_mb or manifest.needs.memory_mb)

@@ -10,12 +10,12 @@ In the storage folder, all on one file system, so that moving is renaming:
 
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Event
 from typing import Any
 
-from .apps import AppFolder, AppManifest, limits_of, require_models
+from .apps import AppFolder, AppManifest
 from .config import App, Config
 from .errors import AppFailed, InvalidResult, JobCancelled
 from .model import AttemptFolder, Identity, Job, Manifest, Result
@@ -69,8 +69,9 @@ class Executor:
         program = self._program(app)
         runner = self._runners[app.runner]
         kept = self.folder(job)
+        instances = {each.sop_instance_uid: each.path for each in job.input_set.instances}
         with runner.turn(program, cancelled):
-            work = folders.make(self._work / f"{job.id}.{job.attempt}", job.input_set.instances)
+            work = folders.make(self._work / f"{job.id}.{job.attempt}", instances)
             try:
                 ended = runner.run(program, Task(work, asdict(request)), cancelled)
             finally:
@@ -123,18 +124,10 @@ class Executor:
     def _program(self, app: App) -> Program:
         folder = AppFolder(app.path)
         manifest = self._manifest(folder)
-        models = app.models or folder.models
-        require_models(folder, manifest, models)
-        return Program(
-            name=app.name,
-            script=folder.script,
-            models=models,
-            limits=limits_of(manifest, app.timeout_s, app.memory_mb),
-            cpu=manifest.needs.cpu,
-            idle_s=app.idle_s,
-            edition=folder.edition,
-            environment=app.environment,
-        )
+        needs = {"timeout_s": app.timeout_s, "memory_mb": app.memory_mb}
+        own = {name: value for name, value in needs.items() if value is not None}
+        program = folder.program(manifest.but_with(**own), app.models)
+        return replace(program, name=app.name, idle_s=app.idle_s, environment=app.environment)
 
     def _manifest(self, folder: AppFolder) -> AppManifest:
         """The app is asked once for each edition of its script."""

@@ -4,16 +4,16 @@
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from imaging_data import check_uid
 
-from ..model import AttemptFolder, Instance
+from ..model import AttemptFolder
 
 
-def make(path: Path, instances: Iterable[Instance]) -> AttemptFolder:
-    """An attempt's folder at `path` with the instances in its input, named `<SOPInstanceUID>.dcm`.
+def make(path: Path, instances: Mapping[str, Path]) -> AttemptFolder:
+    """An attempt's folder at `path`; `instances`, files by SOPInstanceUID, are `input/<SOPInstanceUID>.dcm`.
 
     They are hard links, or copies where the file system has none; either way not writable (mode 0444).
     What is left at `path` of an earlier try is removed.
@@ -22,9 +22,8 @@ def make(path: Path, instances: Iterable[Instance]) -> AttemptFolder:
     folder = AttemptFolder(path)
     for part in (folder.path, folder.input, folder.output):
         part.mkdir(mode=0o700, parents=True)
-    for instance in instances:
-        name = check_uid(instance.sop_instance_uid, "SOPInstanceUID")
-        _link(instance.path, folder.input / f"{name}.dcm")
+    for uid, file in instances.items():
+        _link(file, folder.input / f"{check_uid(uid, 'SOPInstanceUID')}.dcm")
     folder.input.chmod(0o500)
     return folder
 

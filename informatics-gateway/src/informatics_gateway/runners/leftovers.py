@@ -54,7 +54,7 @@ def read_record(path: Path) -> Record | None:
     """The record in `path`; None when there is none that can be read."""
     try:
         return Record(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
 
 

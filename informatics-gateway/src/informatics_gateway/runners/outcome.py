@@ -53,7 +53,7 @@ def read_error(output: Path) -> dict[str, str]:
     """error.json's texts; empty when the app wrote none that can be read."""
     try:
         content: Any = json.loads(read_regular(output / "error.json", ERROR_FILE_LIMIT))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(content, dict):
         return {}

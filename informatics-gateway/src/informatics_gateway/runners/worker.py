@@ -138,7 +138,7 @@ class Worker:
             "output": str(folder.output),
             "models": str(self.program.models),
             "log": str(folder.log),
-            "job": task.job,
+            "job": task.job or {},
         }
         line = json.dumps(message).encode() + b"\n"
         if len(line) > PIPE_BYTES:
@@ -175,7 +175,7 @@ class Worker:
 def _parse(line: bytes) -> dict[str, Any]:
     try:
         answer = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _no_answer() from None
     if not isinstance(answer, dict):
         raise _no_answer()

@@ -102,7 +102,7 @@ def answer_at_start(wanted: dict, output: Path) -> None:
 def chat(wanted: dict, output: Path) -> None:
     while True:
         os.write(1, b"x" * MB)
-        time.sleep(0.001)
+        time.sleep(0.003)
 
 
 def descend(wanted: dict, output: Path) -> None:

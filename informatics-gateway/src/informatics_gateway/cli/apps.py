@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`gantry apps`: which there are, whether they keep their contract, one run by hand.  No configuration."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from ..apps import AppFolder, find_app, find_apps, missing_models
+from ..errors import AppFailed, GantryError
+from .contract import Check, check_app
+from .output import JsonOption, print_json, say, table
+from .trial import Trial, run_by_hand
+
+app = typer.Typer(help="List, check and run apps.", no_args_is_help=True)
+AppsOption = Annotated[Path, typer.Option("--apps", help="The folder of the apps.")]
+ModelsOption = Annotated[
+    Path | None, typer.Option("--models", help="The models folder, if not the app's own.")
+]
+AppArgument = Annotated[str, typer.Argument(metavar="APP", help="An app's name, or the path of its folder.")]
+DEFAULT_APPS = Path("apps")
+
+
+@app.command("list")
+def list_apps(apps: AppsOption = DEFAULT_APPS, json: JsonOption = False) -> None:
+    """The apps of a folder.  Exit status 1: one of them cannot say what it is."""
+    if not apps.is_dir():
+        raise AppFailed(f"There is no folder {apps}.", "Go to Gantry's folder, or give --apps DIR.")
+    described = [_describe(folder) for folder in find_apps(apps)]
+    if json:
+        print_json(described)
+    else:
+        columns = ("name", "version", "models", "series", "path")
+        table(f"{len(described)} apps", columns, [[each[key] for key in columns] for each in described])
+        for each in described:
+            if each["error"]:
+                say(f"{each['path']}: {each['error']}")
+    raise typer.Exit(1 if any(each["error"] for each in described) else 0)
+
+
+def _describe(folder: AppFolder) -> dict[str, Any]:
+    try:
+        manifest = folder.manifest()
+    except GantryError as error:
+        unknown = dict.fromkeys(("version", "creator", "digest", "models", "missing", "series", "needs"))
+        return {"name": folder.name, "path": folder.path, "error": str(error)} | unknown
+    missing = missing_models(manifest, folder.models)
+    return {
+        "name": manifest.name,
+        "version": manifest.version,
+        "path": folder.path,
+        "models": "missing" if missing else "ready",
+        "missing": missing,
+        "creator": manifest.creator,
+        "digest": manifest.digest,
+        "series": manifest.series.to_config(),
+        "needs": manifest.needs.model_dump(),
+        "error": "",
+    }
+
+
+@app.command("run")
+def run_app(
+    name: AppArgument,
+    source: Annotated[Path, typer.Argument(metavar="INPUT", exists=True, file_okay=False)],
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", file_okay=False)],
+    apps: AppsOption = DEFAULT_APPS,
+    models: ModelsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Run APP once on the DICOM files in INPUT.  OUTPUT, for its results, must be new or empty."""
+    folder = find_app(name, apps)
+    program = folder.program(folder.manifest(), models)
+    with _progress(f"{folder.name} runs on {source}"):
+        trial = run_by_hand(program, source, output)
+    if json:
+        print_json(_as_json(trial))
+    else:
+        _show(trial)
+
+
+def _as_json(trial: Trial) -> dict[str, Any]:
+    return trial.results.model_dump(mode="json") | {
+        "output": trial.output,
+        "instances": trial.instances,
+        "skipped": trial.skipped,
+        "wall_s": round(trial.wall_s, 3),
+    }
+
+
+def _show(trial: Trial) -> None:
+    results = trial.results
+    skipped = f"; {trial.skipped} files that are not DICOM were skipped" if trial.skipped else ""
+    say(f"{results.app.name} {results.app.version} ran on {trial.instances} instances{skipped}.")
+    rows = [(each.kind, each.sop_instance_uid, trial.output / each.file) for each in results.results]
+    table("results", ("kind", "SOPInstanceUID", "file"), rows)
+    if results.measurements:
+        numbers = [
+            (each.name, each.site or "", f"{each.value:.6g}", each.unit) for each in results.measurements
+        ]
+        table("measurements", ("name", "site", "value", "unit"), numbers)
+    for finding in results.findings:
+        say(finding)
+    parts = ", ".join(f"{name.removesuffix('_s')} {seconds:.2f} s" for name, seconds in results.times.items())
+    say(f"It took {trial.wall_s:.2f} s in all on {results.device or 'an unnamed device'}: {parts}.")
+
+
+@app.command("check")
+def check(
+    name: AppArgument,
+    case: Annotated[
+        list[Path], typer.Option("--case", exists=True, file_okay=False, help="DICOM; give two.")
+    ],
+    apps: AppsOption = DEFAULT_APPS,
+    models: ModelsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Run APP on two cases, A, B, A cold and warm, and see whether it keeps docs/map-contract.md."""
+    if len(case) != 2:
+        raise typer.BadParameter(
+            "give two cases of different patients: --case A --case B", param_hint="--case"
+        )
+    folder = find_app(name, apps)
+    with tempfile.TemporaryDirectory(prefix="gantry-") as work, _progress(f"checking {folder.name}") as tell:
+        checks = []
+        for each in check_app(folder, models, case, Path(work)):
+            checks.append(each)
+            tell(f"checking {folder.name}: {each.name}")
+    if json:
+        print_json([{"check": each.name, "passed": not each.broken, "cause": each.broken} for each in checks])
+    else:
+        _show_checks(folder, checks)
+    raise typer.Exit(1 if any(each.broken for each in checks) else 0)
+
+
+def _show_checks(folder: AppFolder, checks: list[Check]) -> None:
+    rows = [("failed" if each.broken else "passed", each.name, each.broken) for each in checks]
+    table(f"{folder.name} and docs/map-contract.md", ("", "check", "cause"), rows)
+    broken = [each for each in checks if each.broken]
+    say(
+        f"{folder.name}: {broken[0].name}: {broken[0].broken}"
+        if broken
+        else f"{folder.name} keeps the contract."
+    )
+
+
+@contextmanager
+def _progress(text: str) -> Iterator[Any]:
+    """A spinner and the time so far on a terminal (standard error); gives a way to change its text."""
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(text)
+        yield lambda now: progress.update(task, description=now)
