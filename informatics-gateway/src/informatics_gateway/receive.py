@@ -74,14 +74,14 @@ def read_instance(path: Path) -> Instance:
     """The facts of one arrival, with the hash of its bytes; the bytes of its pixels are not decoded."""
     header = read_header(path)
     return Instance(
-        sop_instance_uid=header.SOPInstanceUID,
-        sop_class_uid=header.SOPClassUID,
-        series_instance_uid=header.SeriesInstanceUID,
+        sop_instance_uid=str(header.SOPInstanceUID),
+        sop_class_uid=str(header.SOPClassUID),
+        series_instance_uid=str(header.SeriesInstanceUID),
         identity=Identity(
             _text(header, "PatientID"),
             _text(header, "IssuerOfPatientID"),
             _text(header, "PatientName"),
-            header.StudyInstanceUID,
+            str(header.StudyInstanceUID),
         ),
         path=path,
         sha256=file_sha256(path),

@@ -79,8 +79,7 @@ class Transfer:
     """
 
     def __init__(self, reception: Reception, head: Head) -> None:
-        self._reception, self._head = reception, head
-        self._data_set = 0  # where it begins in the file
+        self._reception, self._announced, self._head = reception, head, head.encoded()
         self._file: NewInstance | None = None
         if self._has_room():
             self._open()
@@ -100,9 +99,7 @@ class Transfer:
             self._file = self._reception.folder.new_instance()
         except OSError as error:
             self._disk_failed(error)
-        else:
-            self.write(self._head.encoded())
-            self._data_set = self._file.size
+        self.write(self._head)
 
     def write(self, piece: bytes | memoryview) -> None:
         """Append a piece of the data set."""
@@ -151,7 +148,7 @@ class Transfer:
     def _keep(self, file: NewInstance) -> int:
         with file.mapped() as encoded:
             limit = self._reception.limits.max_instance_bytes
-            sop_instance_uid = check_encoded(encoded, self._head, self._data_set, limit)
+            sop_instance_uid = check_encoded(encoded, self._announced, len(self._head), limit)
         path = self._reception.folder.keep(file, sop_instance_uid)
         self._file = None
         self._reception.listener.arrived(self._reception.association, path)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The DICOM server as pynetdicom makes it: documented calls only, the whole data set in memory."""
 
+import socket
+from contextlib import suppress
 from typing import Any
 
 from pynetdicom import AE, evt
@@ -36,17 +38,23 @@ class StockServer:
             (evt.EVT_RELEASED, self._ended, [True]),
             (evt.EVT_ABORTED, self._ended, [False]),
         ]
-        server: Any = self._ae.start_server((dicom.host, dicom.port), block=False, evt_handlers=handlers)
-        self.port = int(server.server_address[1])
+        self._server: Any = self._ae.start_server(
+            (dicom.host, dicom.port), block=False, evt_handlers=handlers
+        )
+        self.port = int(self._server.server_address[1])
 
     def stop(self) -> None:
         """Stop listening and abort every association."""
-        self._ae.shutdown()
+        self._server.shutdown()
+        for connection in self._ae.active_associations:
+            if connection in self._receptions:
+                connection.abort()
+            else:  # not negotiated yet: pynetdicom cannot abort that
+                _hang_up(connection)
 
     def _connected(self, event: Event) -> None:
         """A peer that stops in the middle of a PDU must not hold its thread for ever."""
-        connection: Any = event.assoc.dul.socket
-        connection.socket.settimeout(self._timeout_s)
+        _socket(event.assoc).settimeout(self._timeout_s)
 
     def _requested(self, event: Event) -> None:
         connection, request = event.assoc, _request(event.assoc)
@@ -89,6 +97,16 @@ class StockServer:
         reception = self._receptions.pop(connection, None)
         if reception is not None:
             self._gate.leave(reception, released)
+
+
+def _socket(connection: Connection) -> Any:
+    wrapped: Any = connection.dul.socket
+    return wrapped.socket  # None once it is closed
+
+
+def _hang_up(connection: Connection) -> None:
+    with suppress(OSError, AttributeError):  # it may be closed already
+        _socket(connection).shutdown(socket.SHUT_RDWR)
 
 
 def _request(connection: Connection) -> Any:
