@@ -50,7 +50,7 @@ class Heard:
     def wait(self, until: Callable[["Heard"], bool]) -> None:
         """Wait until `until` is true of what was heard."""
         with self._changed:
-            assert self._changed.wait_for(lambda: until(self), WAITS_S), vars(self)
+            assert self._changed.wait_for(lambda: until(self), WAITS_S), f"{self.released}, {self.refusals}"
 
     @property
     def released(self) -> list[bool]:
