@@ -103,10 +103,10 @@ def _lung(scene: Scene, chest: Chest, side: str) -> None:
     labels = [scene.material(f"{side} parenchyma", hu, side) for hu in np.linspace(*PARENCHYMA_HU, LAYERS)]
     scene.paint(shape, labels[0], layers=tuple(np.linspace(-ry, ry, LAYERS + 1)[1:-1]))
     parenchyma = scene.labels_of(side)
-    emphysema = scene.material(f"{side} emphysema", -995, side)
-    for _ in range(int(chest.draw.integers(8, 22))):
+    emphysema = scene.material(f"{side} emphysema", -1000, side)
+    for _ in range(int(chest.draw.integers(5, 15))):
         centre = chest.midline + sign * u(28, 95), u(-60, 50), u(-40, 75)
-        scene.paint(Ellipsoid(centre, (u(7, 18), u(7, 18), u(9, 22))), emphysema, parenchyma)
+        scene.paint(Ellipsoid(centre, (u(8, 20), u(8, 20), u(9, 24))), emphysema, parenchyma)
     place = chest.midline + sign * u(55, 80), u(-20, 30), u(10, 40)
     radius = u(6, 9)
     scene.paint(
