@@ -30,7 +30,9 @@ class Gateway:
     host = "127.0.0.1"
     aet = "GANTRY"
 
-    def __init__(self, folder: Path, tables: str, quiet_s: float = 1.0, environment: dict[str, str] | None = None):
+    def __init__(
+        self, folder: Path, tables: str, quiet_s: float = 1.0, environment: dict[str, str] | None = None
+    ):
         """`tables`: the [[destination]], [[app]] and [[route]] tables of the configuration, as TOML."""
         self.folder = folder
         self.port, self.web_port = free_port(), free_port()

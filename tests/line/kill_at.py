@@ -13,10 +13,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from informatics_gateway import assemble, cli, receive
+from informatics_gateway import cli, intake
 from informatics_gateway.destinations import dicomweb, dimse
 from informatics_gateway.execute import Executor
 from informatics_gateway.model import JobStatus
+from informatics_gateway.receiving.incoming import AssociationFolder
 from informatics_gateway.store import Store
 
 Condition = Callable[..., bool]
@@ -31,9 +32,10 @@ def moves_to(status: JobStatus) -> Condition:
 
 
 POINTS: dict[str, tuple[Any, str, Condition]] = {
-    "association": (receive, "open_association", always),
-    "instance": (receive, "store_instance", always),
+    "association": (AssociationFolder, "new_instance", always),
+    "instance": (AssociationFolder, "keep", always),
     "journal": (Store, "record_arrivals", always),
+    "taken in": (intake, "take_in", always),
     "seal": (Store, "seal", always),
     "queue": (Store, "queue", always),
     "begin": (Store, "begin", always),
@@ -45,7 +47,6 @@ POINTS: dict[str, tuple[Any, str, Condition]] = {
     "send by dimse": (dimse.DimseClient, "send", always),
     "proof": (Store, "record_proof", always),
     "delivered": (Store, "move", moves_to(JobStatus.DELIVERED)),
-    "unlink": (assemble, "take_in", always),
 }
 
 

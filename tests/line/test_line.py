@@ -34,17 +34,19 @@ path = "{app}"
 {options}
 [[route]]
 called_ae_title = "LUNGS"
-series = {{ Modality = "CT" }}
+series = {{ Modality = "{modality}" }}
 app = "torch_free"
 destinations = ["archive"]
 """
 
 
-def new_gateway(folder: Path, orthanc: Orthanc, options: str = "", destination: str = "", **settings) -> Gateway:
+def new_gateway(
+    folder: Path, orthanc: Orthanc, options: str = "", destination: str = "", modality: str = "CT", **settings
+) -> Gateway:
     destination = destination or ARCHIVE.format(url=orthanc.dicomweb_url)
     gateway = Gateway(
         folder / "gateway",
-        destination + ROUTE.format(app=APPS / "torch_free", options=options),
+        destination + ROUTE.format(app=APPS / "torch_free", options=options, modality=modality),
         environment={"ORTHANC_PASSWORD": orthanc.password},
         **settings,
     )
@@ -57,8 +59,8 @@ def start(tmp_path, orthanc):
     """Start a gateway; it ends with the test."""
     started: list[Gateway] = []
 
-    def start(options: str = "", destination: str = "", **settings) -> Gateway:
-        gateway = new_gateway(tmp_path, orthanc, options, destination, **settings)
+    def start(**settings) -> Gateway:
+        gateway = new_gateway(tmp_path, orthanc, **settings)
         started.append(gateway)
         gateway.start()
         return gateway
@@ -74,7 +76,9 @@ def series_uid(paths: list[Path]) -> str:
 
 
 def result_uids(gateway: Gateway, job: int) -> list[str]:
-    return [result["sop_instance_uid"] for result in gateway.cli("jobs", "show", str(job), "--json")["results"]]
+    return [
+        result["sop_instance_uid"] for result in gateway.cli("jobs", "show", str(job), "--json")["results"]
+    ]
 
 
 def archived(orthanc: Orthanc, **keys: str) -> set[str]:
@@ -111,7 +115,9 @@ def test_a_run_with_a_hole_waits_for_the_quiet_period(start, tmp_path):
     assert "closed by 1.5 s of quiet" in gateway.events(1)[0]
 
 
-def test_sent_again_is_not_run_again_and_what_is_missing_is_sent_with_the_same_bytes(start, orthanc, tmp_path):
+def test_sent_again_is_not_run_again_and_what_is_missing_is_sent_with_the_same_bytes(
+    start, orthanc, tmp_path
+):
     gateway = start()
     paths = ct_series(tmp_path / "ct", slices=4)
     gateway.send(paths)
@@ -120,7 +126,9 @@ def test_sent_again_is_not_run_again_and_what_is_missing_is_sent_with_the_same_b
     first = orthanc.file(result)
     orthanc.clear()
     gateway.send(paths)
-    gateway.wait(lambda _: gateway.events(1)[-1].startswith("delivered") and "sent again" in str(gateway.events(1)))
+    gateway.wait(
+        lambda _: gateway.events(1)[-1].startswith("delivered") and "sent again" in str(gateway.events(1))
+    )
     assert gateway.statuses() == ["delivered"]
     assert orthanc.file(result) == first
     assert sum("execute" in text for text in gateway.events(1)) == 2  # "execute: ..." and "executed ..."
@@ -166,7 +174,9 @@ def test_the_archive_is_down_and_comes_back_across_a_restart(start, orthanc, tmp
     gateway.start()
     assert gateway.wait_ended() == ["delivered"]
     waits = [text.split("Next try in ")[1] for text in gateway.events(1) if "Next try in" in text]
-    assert [float(wait.removesuffix(" s.")) for wait in waits] == sorted(float(w.removesuffix(" s.")) for w in waits)
+    assert [float(wait.removesuffix(" s.")) for wait in waits] == sorted(
+        float(w.removesuffix(" s.")) for w in waits
+    )
     assert len(archived(orthanc)) == 1
 
 
@@ -180,7 +190,9 @@ def test_the_archive_is_down_and_comes_back_across_a_restart(start, orthanc, tmp
         ('environment = { WRONG_PATIENT = "1" }', "must not leave the gateway"),
     ],
 )
-def test_an_app_that_fails_is_one_sentence_and_a_hint_and_sends_nothing(start, orthanc, tmp_path, options, sentence):
+def test_an_app_that_fails_is_one_sentence_and_a_hint_and_sends_nothing(
+    start, orthanc, tmp_path, options, sentence
+):
     gateway = start(options=options)
     gateway.send(ct_series(tmp_path / "ct", slices=3))
     assert gateway.wait_ended(seconds=90) == ["failed"]
@@ -233,15 +245,15 @@ def test_an_unknown_caller_is_refused_and_shown(start, tmp_path):
 
 
 def test_no_route_is_visible_and_has_a_way_back(start, tmp_path):
-    gateway = start()
-    gateway.send(ct_series(tmp_path / "mr", slices=3, Modality="MR"))
+    gateway = start(modality="MR")
+    gateway.send(ct_series(tmp_path / "ct", slices=3))
     gateway.wait(lambda _: gateway.cli("quarantine", "list", "--json") != [])
     [entry] = gateway.cli("quarantine", "list", "--json")
     assert "No route takes this series" in entry["sentence"]
     assert "Modality" in entry["sentence"]
     gateway.cli("quarantine", "release", entry["id"], expect=1)
     gateway.stop()
-    gateway.config.write_text(gateway.config.read_text().replace('Modality = "CT"', 'Modality = "MR"'))
+    gateway.config.write_text(gateway.config.read_text().replace('Modality = "MR"', 'Modality = "CT"'))
     gateway.start()
     gateway.cli("quarantine", "release", entry["id"])
     assert gateway.wait_ended() == ["delivered"]

@@ -25,7 +25,7 @@ from .destinations import open_destination
 from .errors import CrashLoop, GantryError, GatewayFault, JobCancelled, NoSuchJob, RouteRemoved
 from .execute import Executor, JobRequest, load_manifest
 from .intake import Intake
-from .model import InputSet, Job, JobStatus, SeriesKey
+from .model import InputSet, Job, JobStatus, Result, SeriesKey
 from .receive import Receiver
 from .route import route
 from .store import Store
@@ -252,10 +252,7 @@ class Pipeline:
         )
 
     def _replaces(self, job: Job) -> tuple[dict[str, object], ...]:
-        """The results of the revision before, where they were delivered."""
-        predecessor = self.store.predecessor(job)
-        if predecessor is None:
-            return ()
+        """What GANTRY_JOB says of the results of the revision before, where they were delivered."""
         keep = (
             "kind",
             "ordinal",
@@ -267,13 +264,18 @@ class Pipeline:
         study = {"study_instance_uid": job.input_set.identity.study_instance_uid}
         return tuple(
             {name: value for name, value in asdict(result).items() if name in keep} | study
-            for result in self.store.results(predecessor.id)
+            for result in self._replaced(job)
         )
+
+    def _replaced(self, job: Job) -> tuple[Result, ...]:
+        predecessor = self.store.predecessor(job)
+        return self.store.results(predecessor.id) if predecessor else ()
 
     def _validate(self, job: Job) -> None:
         started = time.monotonic()
         manifest = load_manifest(self.executor.folder(job), job)
-        results = validate(job, manifest, self.config.app(job.app).stage)
+        replaced = self._replaced(job)
+        results = validate(job, manifest, self.config.app(job.app).stage, predecessors=replaced)
         took = time.monotonic() - started
         self.store.move(
             job, JobStatus.VALIDATED, f"validated in {took:.2f} s: {len(results)} results accepted"

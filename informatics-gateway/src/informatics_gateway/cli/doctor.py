@@ -5,12 +5,13 @@ from dataclasses import asdict
 
 import typer
 
-from .. import doctor as checks_of
 from .output import DEFAULT_CONFIG, ConfigOption, JsonOption, print_json
 
 
 def doctor(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
     """Check configuration, storage, ports, sources, destinations, apps.  Exit status 1: one failed."""
+    from .. import doctor as checks_of  # it knows every part of the gateway; the other commands need not
+
     checks = checks_of.checks(config)
     if json:
         print_json([asdict(check) for check in checks])
