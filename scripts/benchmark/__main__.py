@@ -2,11 +2,12 @@
 """scripts/bench: one subcommand for each thing that is measured."""
 
 import typer
+from line import line
 from receive import receive
 
 app = typer.Typer(help="Measure the gateway beside its peers in one run.", no_args_is_help=True)
-app.callback()(lambda: None)
 app.command()(receive)
+app.command()(line)
 
 if __name__ == "__main__":
     app(prog_name="scripts/bench")
