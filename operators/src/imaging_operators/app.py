@@ -79,7 +79,7 @@ class InferenceApp:
         """Draw the graph.  Override it to put other MONAI Deploy operators in between.
 
         `graph` is a `monai.deploy.core.Application`; port "volume" carries a Volume, "results" what
-        `predict` returns.
+        `predict` returns.  An operator must not keep `graph`: holoscan would then never free the run.
         """
         read, predict, write = graph.read_series(), graph.predict(), graph.write_results()
         graph.add_flow(read, predict, {("volume", "volume")})

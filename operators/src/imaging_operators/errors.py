@@ -5,9 +5,9 @@ from imaging_data.errors import ImagingDataError
 
 
 class AppError(ImagingDataError):
-    """The app could not do its work."""
+    """The app ended with an error."""
 
-    hint = "Read app.log: what the app printed is there."
+    hint = "Read app.log: the traceback is there."
 
 
 class BadJob(AppError):
@@ -32,9 +32,3 @@ class OutOfMemory(AppError):
     """The app ran out of memory."""
 
     hint = "Raise memory_mb of the app, or send a smaller series."
-
-
-class AppCrashed(AppError):
-    """The app raised an error."""
-
-    hint = "Read app.log: the traceback is there."

@@ -12,7 +12,7 @@ from imaging_data.hashing import file_sha256
 
 from .app import InferenceApp
 from .context import Folders, Run, models_folder
-from .errors import AppCrashed, OutOfMemory
+from .errors import AppError, OutOfMemory
 from .files import write_durably
 from .timing import Stopwatch
 
@@ -88,8 +88,8 @@ def _named(error: BaseException) -> ImagingDataError:
     if _is_out_of_memory(error):
         return OutOfMemory(str(error))
     if isinstance(error, SystemExit):
-        return AppCrashed(f"It called sys.exit({error.code!r}).", "predict() must return a result or raise.")
-    return AppCrashed(f"{type(error).__name__}: {error}")
+        return AppError(f"It called sys.exit({error.code!r}).", "predict() must return a result or raise.")
+    return AppError(f"{type(error).__name__}: {error}")
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -8,6 +8,7 @@ core needs libcudart even on a CPU, a stack of 32 MB, and logs each step unless 
 import os
 import resource
 import sys
+from dataclasses import dataclass, field
 from typing import Any
 
 from cuda.pathfinder import load_nvidia_dynamic_lib
@@ -38,68 +39,88 @@ from .results.writer import Writer, write_results  # noqa: E402
 from .timing import Stopwatch  # noqa: E402
 
 
-class ReadSeries(Operator):  # type: ignore[misc]
-    """The input folder's one series that the app's rule takes, as a Volume on port "volume"."""
+@dataclass(frozen=True)
+class Steps:
+    """What the operators do, and how long it took.
 
+    The operators hold this and never the graph: an object of holoscan that leads back to itself is never
+    freed, nor is the volume it holds.
+    """
+
+    loaded: LoadedApp
+    run: Run
+    times: dict[str, float] = field(default_factory=dict)
+
+    def read(self) -> Volume:
+        """The volume of the series that the app's rule selects.  Raises NoMatchingSeries, NotAVolume."""
+        with Stopwatch() as watch:
+            found = find_instances(self.run.folders.input)
+            volume = read_volume(self.loaded.app.series.select(found.series))
+        self.times["read_s"] = watch.seconds
+        return volume
+
+    def predict(self, volume: Volume) -> Any:
+        """What the app's `predict` returns."""
+        with Stopwatch() as watch:
+            results = self.loaded.app.predict(volume)
+        self.times["predict_s"] = watch.seconds
+        return results
+
+    def write(self, volume: Volume, results: Any) -> None:
+        """Write `results` and results.json.  Raises InvalidResult."""
+        app, times = self.loaded.app, {"setup_s": self.loaded.setup_s} | self.times
+        write_results(
+            Writer(self.run, app.info, app.digest, self.loaded.model_sha256s, times), volume, results
+        )
+
+
+class _Step(Operator):  # type: ignore[misc]
     def __init__(self, graph: "InferenceGraph", *args: Any, **kwargs: Any) -> None:
-        self.graph = graph
+        self.steps = graph.steps
         super().__init__(graph, *args, **kwargs)
+
+
+class ReadSeries(_Step):
+    """The input folder's one series that the app's rule takes, as a Volume on port "volume"."""
 
     def setup(self, spec: OperatorSpec) -> None:
         spec.output("volume")
 
     def compute(self, op_input: Any, op_output: Any, context: Any) -> None:
-        with Stopwatch() as watch:
-            volume = self.graph.read()
-        self.graph.times["read_s"] = watch.seconds
-        op_output.emit(volume, "volume")
+        op_output.emit(self.steps.read(), "volume")
 
 
-class Predict(Operator):  # type: ignore[misc]
+class Predict(_Step):
     """The app's `predict`: a Volume in, what it returns on port "results"."""
-
-    def __init__(self, graph: "InferenceGraph", *args: Any, **kwargs: Any) -> None:
-        self.graph = graph
-        super().__init__(graph, *args, **kwargs)
 
     def setup(self, spec: OperatorSpec) -> None:
         spec.input("volume")
         spec.output("results")
 
     def compute(self, op_input: Any, op_output: Any, context: Any) -> None:
-        volume = op_input.receive("volume")
-        with Stopwatch() as watch:
-            results = self.graph.loaded.app.predict(volume)
-        self.graph.times["predict_s"] = watch.seconds
-        op_output.emit(results, "results")
+        op_output.emit(self.steps.predict(op_input.receive("volume")), "results")
 
 
-class WriteResults(Operator):  # type: ignore[misc]
+class WriteResults(_Step):
     """The results as DICOM files in the output folder, results.json last."""
-
-    def __init__(self, graph: "InferenceGraph", *args: Any, **kwargs: Any) -> None:
-        self.graph = graph
-        super().__init__(graph, *args, **kwargs)
 
     def setup(self, spec: OperatorSpec) -> None:
         spec.input("volume")
         spec.input("results")
 
     def compute(self, op_input: Any, op_output: Any, context: Any) -> None:
-        self.graph.write(op_input.receive("volume"), op_input.receive("results"))
+        self.steps.write(op_input.receive("volume"), op_input.receive("results"))
 
 
 class InferenceGraph(Application):  # type: ignore[misc]
     """The MONAI Deploy Application of one run; the app's `compose` draws it."""
 
     def __init__(self, loaded: LoadedApp, run: Run) -> None:
-        self.loaded = loaded
-        self.job_run = run
-        self.times = {"setup_s": loaded.setup_s}
+        self.steps = Steps(loaded, run)
         super().__init__([sys.executable, str(loaded.app.folder)])
 
     def compose(self) -> None:
-        self.loaded.app.compose(self)
+        self.steps.loaded.app.compose(self)
 
     def read_series(self) -> ReadSeries:
         """An operator that emits the Volume once; without the count a holoscan graph runs for ever."""
@@ -112,18 +133,6 @@ class InferenceGraph(Application):  # type: ignore[misc]
     def write_results(self) -> WriteResults:
         """An operator that writes what it receives and ends the graph."""
         return WriteResults(self, name="write_results")
-
-    def read(self) -> Volume:
-        """The volume of the series that the app's rule selects.  Raises NoMatchingSeries, NotAVolume."""
-        found = find_instances(self.job_run.folders.input)
-        return read_volume(self.loaded.app.series.select(found.series))
-
-    def write(self, volume: Volume, results: Any) -> None:
-        """Write `results` and results.json.  Raises InvalidResult."""
-        app = self.loaded.app
-        write_results(
-            Writer(self.job_run, app.info, app.digest, self.loaded.model_sha256s, self.times), volume, results
-        )
 
 
 def run_graph(loaded: LoadedApp, run: Run) -> None:

@@ -12,8 +12,9 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 from imaging_data.errors import ImagingDataError
 
@@ -63,32 +64,34 @@ def _answer(answers: int, document: dict[str, Any]) -> None:
 
 def _serve_job(loaded: LoadedApp, line: bytes) -> int:
     try:
-        order = _order(line)
-        run = Run(
-            Folders(Path(order["input"]), Path(order["output"]), _optional_path(order.get("models"))),
-            JobContext.from_json(order.get("job", {})),
-        )
-        log = Path(order["log"])
+        order = Order.from_line(line)
     except ImagingDataError as error:
         print(f"{error} {error.hint}", file=sys.stderr)
         return FAILED
-    with _printing_to(log), _environment(run.folders.to_environment()):
-        return execute(loaded, run)
+    with _printing_to(order.log), _environment(order.run.folders.to_environment()):
+        return execute(loaded, order.run)
 
 
-def _order(line: bytes) -> dict[str, Any]:
-    try:
-        order = json.loads(line)
-    except ValueError as error:
-        raise BadJob(f"The line is not JSON: {error}.") from error
-    missing = {"input", "output", "log"} - set(order if isinstance(order, dict) else ())
-    if missing:
-        raise BadJob(f"The line lacks {', '.join(sorted(missing))}.")
-    return order  # type: ignore[no-any-return]
+@dataclass(frozen=True)
+class Order:
+    """One line of the protocol: a run, and where its output is to be printed."""
 
+    run: Run
+    log: Path
 
-def _optional_path(text: str | None) -> Path | None:
-    return Path(text) if text else None
+    @classmethod
+    def from_line(cls, line: bytes) -> Self:
+        """Raises BadJob, saying what is missing or wrong."""
+        try:
+            order = json.loads(line)
+        except ValueError as error:
+            raise BadJob(f"The line is not JSON: {error}.") from error
+        missing = {"input", "output", "log"} - set(order if isinstance(order, dict) else ())
+        if missing:
+            raise BadJob(f"The line lacks {', '.join(sorted(missing))}.")
+        models = Path(order["models"]) if order.get("models") else None
+        folders = Folders(Path(order["input"]), Path(order["output"]), models)
+        return cls(Run(folders, JobContext.from_json(order.get("job", {}))), Path(order["log"]))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from ..errors import InvalidResult
 from .base import RESEARCH_ONLY, ResultContext
 from .evidence import Reference, by_study
 
-DOCUMENT_TITLE = Code("18748-4", "LN", "Diagnostic imaging study")  # PS3.16 CID 7000
+DOCUMENT_TITLE = codes.cid7000.DiagnosticImagingReport
 
 
 @dataclass(frozen=True)

@@ -24,16 +24,16 @@ class BrightVoxels(InferenceApp):
 
     def predict(self, volume: Volume) -> list[Segmentation | Measurements | TextReport | SecondaryCapture]:
         bright = volume.array > 50
-        millilitres = float(bright.sum() * np.prod(volume.spacing_mm) / 1000)
+        size = float(bright.sum() * np.prod(volume.spacing_mm))
         segmentation = Segmentation(bright, [Segment(1, "Bright", codes.SCT.Bone)])
-        volume_ml = Measurement(codes.SCT.Volume, millilitres, codes.UCUM.CubicMillimeter, segment=1)
-        table = f"{'Bright':<20}{millilitres:>10.1f} ml"
+        number = Measurement(codes.SCT.Volume, size, codes.UCUM.CubicMillimeter, segment=1)
+        table = f"{'Bright':<20}{size:>10.1f} mm3"
         grey = np.clip(volume.array[len(volume.array) // 2], 0, 255).astype(np.uint8)
         enlarged = np.kron(grey, np.ones((max(1, 128 // len(grey)),) * 2, np.uint8))
         picture = np.repeat(enlarged[..., None], 3, axis=2)
         return [
             segmentation,
-            Measurements([volume_ml], segmentation),
+            Measurements([number], segmentation),
             TextReport("Bright voxels", table),
             SecondaryCapture(picture, "Middle slice"),
         ]

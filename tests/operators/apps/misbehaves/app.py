@@ -2,6 +2,7 @@
 """An app that does what the environment variable DEED, or the file DEED in its models folder, says."""
 
 import ctypes
+import json
 import os
 import sys
 from pathlib import Path
@@ -45,6 +46,8 @@ class Misbehaves(InferenceApp):
                 return None
             case "read stdin":
                 print(repr(sys.stdin.read()))
+            case "environment":
+                print(json.dumps(dict(os.environ)))
             case "other grid":
                 return Segmentation(np.ones((1, 2, 3), np.uint8), [Segment(1, "Ones", codes.SCT.Organ)])
         return TextReport("Misbehaves", "Nothing happened")
