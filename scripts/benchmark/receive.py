@@ -15,14 +15,19 @@ from typing import Annotated
 
 import typer
 from images import make_slices
-from receivers import CALLING, NODELAY, Gantry, Orthanc, Receiver, Storescp
+from receivers import CALLED, CALLING, NODELAY, Gantry, Orthanc, Receive, Receiver, Storescp
 from rich.console import Console
 from rich.table import Table
 
 STORESCU = "/usr/bin/storescu"
 ASSOCIATIONS = (1, 4)
-RECEIVERS = (Gantry("Gantry", "BENCH"), Orthanc("Orthanc", "BENCH"), Storescp("storescp", "BENCH"))
-NOTES = {"Gantry": "fsync", "Orthanc": "fsync (SyncStorageArea)", "storescp": "no fsync"}
+OURS = Gantry("Gantry", "fsync")
+RECEIVERS = (
+    OURS,
+    Receive("Gantry, receive alone", "fsync"),
+    Orthanc("Orthanc", "fsync"),
+    Storescp("storescp", "no fsync"),
+)
 
 Rates = dict[str, dict[int, list[float]]]
 
@@ -39,7 +44,7 @@ def receive(
         for number in range(rounds):
             for associations in ASSOCIATIONS:
                 for receiver in RECEIVERS:
-                    place = _made(Path(folder) / f"{receiver.name}-{associations}-{number}")
+                    place = _made(Path(folder) / f"{number}-{associations}-{RECEIVERS.index(receiver)}")
                     rates[receiver.name][associations].append(measure(receiver, place, slices, associations))
     if as_json:
         typer.echo(json.dumps({"images": images, "rounds": rounds, "images_per_s": rates}))
@@ -56,7 +61,7 @@ def measure(receiver: Receiver, folder: Path, slices: Sequence[Path], associatio
     """Images per second of one round, from the first storescu started to the last one ended."""
     os.sync()  # nobody waits for the disk because of the one before
     with receiver.running(folder) as port:
-        to = ["--aetitle", CALLING, "--call", receiver.called, "127.0.0.1", str(port)]
+        to = ["--aetitle", CALLING, "--call", CALLED, "127.0.0.1", str(port)]
         begin = time.perf_counter()
         senders = [
             subprocess.Popen([STORESCU, *to, *slices[first::associations]], env=NODELAY)
@@ -74,17 +79,15 @@ def measure(receiver: Receiver, folder: Path, slices: Sequence[Path], associatio
 
 
 def table(rates: Rates, images: int, rounds: int) -> Table:
-    """Medians, and how often faster Gantry was than each peer, by the medians."""
-    title = f"{images} CT slices of 526 kB, median of {rounds} rounds"
-    result = Table("receiver", "durable", title=title)
+    """Medians, and how many times faster the gateway was than each of the others."""
+    result = Table("receiver", "durable", title=f"{images} CT slices of 526 kB, median of {rounds} rounds")
     for associations in ASSOCIATIONS:
-        result.add_column(f"images/s on {associations}", justify="right")
-        result.add_column("Gantry is", justify="right")
-    ours = {associations: median(rates["Gantry"][associations]) for associations in ASSOCIATIONS}
-    for name, measured in rates.items():
+        result.add_column(f"images/s on {associations}", justify="right", no_wrap=True)
+        result.add_column("Gantry is", justify="right", no_wrap=True)
+    for receiver in RECEIVERS:
         cells = []
         for associations in ASSOCIATIONS:
-            rate = median(measured[associations])
-            cells += [f"{rate:.0f}", f"x {ours[associations] / rate:.2f}" if name != "Gantry" else ""]
-        result.add_row(name, NOTES[name], *cells)
+            ours, rate = (median(rates[name][associations]) for name in (OURS.name, receiver.name))
+            cells += [f"{rate:.0f}", "" if receiver is OURS else f"x {ours / rate:.2f}"]
+        result.add_row(receiver.name, receiver.durable, *cells)
     return result

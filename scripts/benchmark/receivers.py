@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What receives: Gantry, Orthanc and DCMTK's storescp, each started afresh on a port and a folder of its own."""
+"""What receives: Gantry, Orthanc and DCMTK's storescp, each started afresh on its own port and folder."""
 
 import json
 import os
@@ -12,20 +12,51 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-STARTS_WITHIN_S = 30
+STARTS_WITHIN_S = 60
 NODELAY = os.environ | {"TCP_NODELAY": "1"}  # DCMTK and Orthanc leave Nagle's algorithm on
-CALLING = "STORESCU"
+CALLING, CALLED = "STORESCU", "BENCH"
+GANTRY_TOML = """
+[storage]
+path = "storage"
+reserve_gb = 1
+
+[dicom]
+port = {port}
+
+[web]
+port = {web}
+
+[[source]]
+ae_title = "STORESCU"
+host = "127.0.0.1"
+
+[[destination]]
+name = "nowhere"
+kind = "folder"
+path = "results"
+clinical = false
+
+[[app]]
+name = "none"
+path = "app"
+
+[[route]]
+called_ae_title = "BENCH"
+series = {{ Modality = "nothing that is sent" }}
+app = "none"
+destinations = ["nowhere"]
+"""
 
 
 @dataclass(frozen=True)
 class Receiver:
-    """A program that receives.  `command` and `stored` are given the folder; `command` the port too."""
+    """A program that receives; `durable` says what it has done when it acknowledges."""
 
     name: str
-    called: str
+    durable: str
 
     def command(self, folder: Path, port: int) -> Sequence[str | Path]:
-        """The command line that starts it."""
+        """Write its configuration into `folder`; the command line that starts it there."""
         raise NotImplementedError
 
     def stored(self, folder: Path) -> int:
@@ -47,27 +78,37 @@ class Receiver:
 
 
 class Gantry(Receiver):
-    """Gantry's receiver in a process of its own, fsynced; `server` is one of receiving's two."""
+    """The whole gateway: what arrives is also taken in, journaled and refused, since no route takes it."""
 
     def command(self, folder: Path, port: int) -> Sequence[str | Path]:
-        return [sys.executable, Path(__file__).with_name("gantry_side.py"), folder, str(port), self.called]
+        (folder / "app").mkdir()
+        (folder / "gantry.toml").write_text(GANTRY_TOML.format(port=port, web=free_port()))
+        return [Path(sys.executable).with_name("gantry"), "serve", "--config", folder / "gantry.toml"]
 
     def stored(self, folder: Path) -> int:
-        return len(list(folder.glob("incoming/*/*.dcm")))
+        return len(list((folder / "storage").rglob("*.dcm")))
+
+
+class Receive(Gantry):
+    """Gantry's receive step alone, its news unheard."""
+
+    def command(self, folder: Path, port: int) -> Sequence[str | Path]:
+        super().command(folder, port)
+        return [sys.executable, Path(__file__).with_name("receive_alone.py"), folder / "gantry.toml"]
 
 
 class Orthanc(Receiver):
-    """Orthanc with SyncStorageArea, no plugins."""
+    """Orthanc without plugins."""
 
     def command(self, folder: Path, port: int) -> Sequence[str | Path]:
         settings = {
-            "Name": "BENCH",
+            "Name": CALLED,
             "StorageDirectory": str(folder / "storage"),
             "IndexDirectory": str(folder / "storage"),
             "SyncStorageArea": True,
             "HttpPort": free_port(),
             "DicomPort": port,
-            "DicomAet": self.called,
+            "DicomAet": CALLED,
             "RemoteAccessAllowed": False,
             "DicomAlwaysAllowStore": True,
             "MaximumPduLength": 131072,
@@ -76,15 +117,15 @@ class Orthanc(Receiver):
         return ["/usr/sbin/Orthanc", folder / "orthanc.json"]
 
     def stored(self, folder: Path) -> int:
-        files = (path for path in (folder / "storage").glob("??/??/*") if path.stat().st_size > 500_000)
-        return sum(1 for _ in files)
+        files = (folder / "storage").glob("??/??/*")
+        return len([path for path in files if path.stat().st_size > 500_000])  # the others are its JSON
 
 
 class Storescp(Receiver):
-    """DCMTK's storescp, which does not fsync."""
+    """DCMTK's storescp."""
 
     def command(self, folder: Path, port: int) -> Sequence[str | Path]:
-        options = ["--fork", "--max-pdu", "131072", "--aetitle", self.called]
+        options = ["--fork", "--max-pdu", "131072", "--aetitle", CALLED]
         return ["/usr/bin/storescp", *options, "--output-directory", folder, str(port)]
 
     def stored(self, folder: Path) -> int:

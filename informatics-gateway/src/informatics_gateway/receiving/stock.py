@@ -38,9 +38,8 @@ class StockServer:
             (evt.EVT_RELEASED, self._ended, [True]),
             (evt.EVT_ABORTED, self._ended, [False]),
         ]
-        self._server: Any = self._ae.start_server(
-            (dicom.host, dicom.port), block=False, evt_handlers=handlers
-        )
+        listen: Any = self._ae.start_server
+        self._server = listen((dicom.host, dicom.port), block=False, evt_handlers=handlers)
         self.port = int(self._server.server_address[1])
 
     def stop(self) -> None:
