@@ -34,9 +34,9 @@ def run(
     return subprocess.run([sys.executable, path], env=given, capture_output=True, text=True, timeout=120)
 
 
-def manifest(app: str, *options: str) -> subprocess.CompletedProcess[str]:
+def manifest(app: str) -> subprocess.CompletedProcess[str]:
     """`python app.py manifest`."""
-    command = [sys.executable, *options, app_file(app), "manifest"]
+    command = [sys.executable, app_file(app), "manifest"]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment())
 
 

@@ -61,7 +61,7 @@ class JobContext:
             known["revision"] = _revision(raw["revision"])
         if "segmentation" in raw:
             known["segmentation"] = _segmentation(raw["segmentation"])
-        known["replaces"] = tuple(Replaced.from_json(item) for item in raw.get("replaces", ()))
+        known["replaces"] = _replaces(raw.get("replaces", []))
         return cls(**known)
 
     @classmethod
@@ -88,6 +88,12 @@ def _datetime(value: Any) -> datetime:
     except (TypeError, ValueError) as error:
         raise BadJob(f"GANTRY_JOB.content_datetime {value!r} is not an ISO 8601 time.") from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _replaces(value: Any) -> tuple[Replaced, ...]:
+    if not isinstance(value, list):
+        raise BadJob(f"GANTRY_JOB.replaces is not a list but {type(value).__name__}.")
+    return tuple(Replaced.from_json(item) for item in value)
 
 
 def _revision(value: Any) -> int:

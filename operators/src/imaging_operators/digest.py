@@ -28,5 +28,8 @@ def app_digest(folder: Path) -> str:
 
 
 def _sources(root: Path) -> Iterator[Path]:
-    yield from (path for path in root.rglob("*.py") if path.is_file())
+    for path in root.rglob("*.py"):
+        inside = path.relative_to(root).parts
+        if not any(part.startswith((".", "__pycache__")) for part in inside):
+            yield path
     yield from (root / name for name in ("requirements.txt", "model.lock") if (root / name).is_file())

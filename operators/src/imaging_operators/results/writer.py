@@ -5,7 +5,7 @@ import hashlib
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +52,7 @@ def write_results(writer: Writer, volume: Volume, returned: Any) -> None:
 
 def _listed(returned: Any) -> list[Result]:
     """What predict returned, as a list of results."""
-    results = list(returned) if isinstance(returned, Sequence) else [returned]
+    results = list(returned) if isinstance(returned, list | tuple) else [returned]
     for result in results:
         if not hasattr(result, "to_dicom"):
             raise InvalidResult(
