@@ -2,6 +2,7 @@
 """Real results of a small CT series, made with highdicom as an app makes them."""
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -64,6 +65,12 @@ class Made:
         )
         return dataset
 
+    def copy(self, folder: Path) -> "Made":
+        """The same job with a copy of its results, to be changed."""
+        output = Path(shutil.copytree(self.output, folder / "output"))
+        results = {kind: replace(each, path=output / each.path.name) for kind, each in self.results.items()}
+        return Made(self.job, self.sources, output, results)
+
     def read(self, kind: str) -> Dataset:
         return dcmread(self.results[kind].path)
 
@@ -99,6 +106,20 @@ def made(folder: Path, paths: Sequence[Path]) -> Made:
     return Made(
         Job(1, input_set, "LUNGS/test-app", "test-app", JobStatus.EXECUTED, 1, 1, 0.0), sources, output, {}
     )
+
+
+def everything(folder: Path, paths: Sequence[Path]) -> Made:
+    """The job on the instances in `paths` with a result of each sort that is checked in a way of its own."""
+    job = made(folder, paths)
+    seg = job.add("segmentation", segmentation(job.sources))
+    job.add("labelmap", segmentation(job.sources, "LABELMAP"))
+    job.add("parametric-map", parametric_map(job.sources))
+    job.add("measurements", measurements(job.sources, seg))
+    job.add("contours", contour_report(job.sources))
+    job.add("text-report", text_report(job.sources[0]))
+    job.add("secondary-capture", secondary_capture(job.sources[0]))
+    job.add("structure-set", structure_set(job.sources))
+    return job
 
 
 def _instance(path: Path, dataset: Dataset) -> Instance:
@@ -160,11 +181,11 @@ def mask_of(sources: Sequence[Dataset]) -> np.ndarray:
     return mask
 
 
-def segmentation(sources: Sequence[Dataset], kind: str = "BINARY") -> Dataset:
+def segmentation(sources: Sequence[Dataset], kind: str = "BINARY", mask: np.ndarray | None = None) -> Dataset:
     """A SEG with two segments; kind BINARY or LABELMAP (that one RLE compressed)."""
     return hd.seg.Segmentation(
         list(sources),
-        mask_of(sources),
+        mask_of(sources) if mask is None else mask,
         hd.seg.SegmentationTypeValues[kind],
         [_segment(1, "Left", codes.SCT.Lung), _segment(2, "Right", codes.SCT.Lung)],
         omit_empty_frames=True,
@@ -232,16 +253,18 @@ def _area(region: Any) -> Any:
     )
 
 
-def contour_report(sources: Sequence[Dataset]) -> Dataset:
-    """A TID 1500 report with a contour on one image (SCOORD) and one in the volume (SCOORD3D)."""
+def contour_report(sources: Sequence[Dataset], deep: bool = True) -> Dataset:
+    """A TID 1500 report with a contour on the second image (SCOORD) and in the volume (SCOORD3D)."""
     image = hd.sr.SourceImageForRegion(sources[1].SOPClassUID, sources[1].SOPInstanceUID)
     square = np.array([[3, 3], [6, 3], [6, 6], [3, 6], [3, 3]], float)
     flat = hd.sr.ImageRegion(hd.sr.GraphicTypeValues.POLYLINE, square, image)
+    if not deep:
+        return _report([_area(flat)], sources, codes.DCM.ImagingMeasurementReport)
     depth = np.full((5, 1), float(sources[1].ImagePositionPatient[2]))
-    deep = hd.sr.ImageRegion3D(
+    region = hd.sr.ImageRegion3D(
         hd.sr.GraphicTypeValues3D.POLYGON, np.hstack([square, depth]), sources[1].FrameOfReferenceUID
     )
-    return _report([_area(flat), _area(deep)], sources, codes.DCM.ImagingMeasurementReport)
+    return _report([_area(flat), _area(region)], sources, codes.DCM.ImagingMeasurementReport)
 
 
 def plain(source: Dataset, sop_class: str, modality: str, series_number: int) -> Dataset:

@@ -18,14 +18,17 @@ from ..config import DicomwebDestination
 from ..errors import BadConfiguration, DestinationRefused, DestinationUnavailable
 from ..model import Result
 from . import Holding
-from .content import header, same_content
+from .content import header, is_dicom, same_content
 from .multipart import first_part
 from .stored import DUPLICATE, in_words, stored, try_again
 
 CHUNK = 1 << 20
 LONGEST_REQUEST = 64 << 20  # bytes of files in one STOW-RS request, or a single file that is larger
 CONNECT_S = 10.0
+DICOM_JSON = "application/dicom+json"
+NOBODYS_STUDY = "2.25.1"
 ANY_SYNTAX = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+TRUST_HINT = "Add the authority of the archive's certificate to this machine's, or name it in SSL_CERT_FILE."
 # Statuses (RFC 9110 section 15) that may pass by themselves although they are not 5xx.
 PASSING = {408, 425, 429}
 
@@ -54,6 +57,15 @@ class DicomwebClient:
         for batch in _batches(results):
             self._store(batch, on_sent)
 
+    def search(self) -> httpx.Response:
+        """QIDO-RS for a study that nobody has (PS3.18 section 10.6): the answer, whatever it is.
+
+        Raises DestinationUnavailable, from the httpx.RequestError, when there is no answer.
+        """
+        return self._request(
+            "GET", f"studies?limit=1&StudyInstanceUID={NOBODYS_STUDY}", headers={"Accept": DICOM_JSON}
+        )
+
     def _holding(self, result: Result) -> Holding:
         study = header(result.path).StudyInstanceUID
         path = f"studies/{study}/series/{result.series_instance_uid}/instances/{result.sop_instance_uid}"
@@ -61,16 +73,28 @@ class DicomwebClient:
         if response.status_code in (404, 410):
             return Holding("missing")
         self._check(response, f"retrieving {result.kind} {result.sop_instance_uid}")
-        theirs = first_part(response.headers.get("Content-Type", ""), response.content)
-        same = theirs is not None and same_content(result.path.read_bytes(), theirs)
+        same = same_content(result.path.read_bytes(), self._instance(response))
         return Holding("same" if same else "other", "retrieved by WADO-RS and compared")
+
+    def _instance(self, response: httpx.Response) -> bytes:
+        content_type = response.headers.get("Content-Type", "")
+        file = first_part(content_type, response.content)
+        if file is None:
+            raise DestinationUnavailable(f"{self.name}: its answer is cut off.")
+        if not is_dicom(file):
+            kind = content_type.split(";")[0] or "something"
+            raise DestinationRefused(
+                f"{self.name} answers with {kind} when it is asked for an instance.",
+                hint="Set `url` to the root of a DICOMweb service, and give it the credentials it wants.",
+            )
+        return file
 
     def _store(self, batch: Sequence[Result], on_sent: Callable[[Result], None]) -> None:
         boundary = secrets.token_hex(16)
         headers = {
             "Content-Type": f'multipart/related; type="application/dicom"; boundary={boundary}',
             "Content-Length": str(_length(batch, boundary)),
-            "Accept": "application/dicom+json",
+            "Accept": DICOM_JSON,
         }
         response = self._request("POST", "studies", headers=headers, content=_body(batch, boundary))
         answer = stored(response.content)
@@ -94,7 +118,10 @@ class DicomwebClient:
         try:
             return self._client.request(method, f"{self._url}/{path}", **content)
         except httpx.RequestError as error:
-            raise DestinationUnavailable(f"{self.name}: {type(error).__name__} ({self._url}).") from error
+            said = f"{self.name}: {error or type(error).__name__} ({self._url})."
+            if "CERTIFICATE_VERIFY_FAILED" in said:
+                raise DestinationRefused(said, hint=TRUST_HINT) from error
+            raise DestinationUnavailable(said) from error
 
     def _check(self, response: httpx.Response, doing: str) -> None:
         """Raises unless the status says that it was done; says what to change where a person must."""

@@ -30,6 +30,9 @@ _config.LOG_RESPONSE_IDENTIFIERS = False
 
 FIND = "1.2.840.10008.5.1.4.1.2.2.1"  # Study Root Query/Retrieve Information Model (PS3.4 section C.6.2)
 GET = "1.2.840.10008.5.1.4.1.2.2.3"
+VERIFICATION = "1.2.840.10008.1.1"
+PICTURE = "1.2.840.10008.5.1.4.1.1.7"  # Secondary Capture Image Storage: what every archive has
+NOBODYS = "2.25.1"
 WAYS = {"auto": (GET, FIND), "retrieve": (GET,), "find": (FIND,)}
 TRIES = 3  # associations, when responses are lost
 PERMANENT = 1  # result of an A-ASSOCIATE-RJ (PS3.8 section 9.3.4)
@@ -98,6 +101,18 @@ class DimseClient:
                 continue
         return what()
 
+    def echo(self) -> tuple[str, ...]:
+        """C-ECHO (PS3.4 annex A).  Returns how the AE lets itself be asked: by "retrieve", by "find".
+
+        Raises DestinationUnavailable and DestinationRefused as `send` does.
+        """
+        try:
+            offered = self._persistently(self._echo)
+        except _LostResponse:
+            raise DestinationUnavailable(f"{self._place()}: no response to C-ECHO, {TRIES} times.") from None
+        ways = {"retrieve": GET, "find": FIND}
+        return tuple(name for name, way in ways.items() if way in offered and self._answers(way))
+
     # storing
 
     def _send(self, left: list[Result], on_sent: Callable[[Result], None]) -> None:
@@ -148,6 +163,36 @@ class DimseClient:
         raise DestinationRefused(
             f"{self._place()} cannot be asked whether it has {_name(result)}.", hint=ASK_HINT
         )
+
+    # echo
+
+    def _echo(self) -> list[str]:
+        contexts = [build_context(uid) for uid in (VERIFICATION, GET, FIND, PICTURE)]
+        with self._association(contexts, CALLER_HINT) as association:
+            accepted = [str(context.abstract_syntax) for context in _accepted(association)]
+            if VERIFICATION in accepted and association.send_c_echo().get("Status") != SUCCESS:
+                raise _LostResponse
+            return accepted
+
+    def _answers(self, way: str) -> bool:
+        """Whether it answers a question about an instance that nobody has.
+
+        Orthanc negotiates with everybody, and breaks off when somebody asks who may not.
+        """
+        try:
+            self._persistently(lambda: self._ask_for_nothing(way))
+        except (_LostResponse, DestinationUnavailable, DestinationRefused):
+            return False
+        except _NoAnswer as no_answer:
+            return way == GET and no_answer.status in UNABLE
+        return True
+
+    def _ask_for_nothing(self, way: str) -> None:
+        contexts = [build_context(way), *([build_context(PICTURE)] if way == GET else [])]
+        roles = [build_role(PICTURE, scp_role=True)] if way == GET else []
+        with self._association(contexts, ASK_HINT, roles) as association:
+            ask = association.send_c_get if way == GET else association.send_c_find
+            _identifiers(ask(_image_keys(NOBODYS, NOBODYS, NOBODYS), way))
 
     # associations
 
@@ -270,12 +315,15 @@ def _identifiers(responses: Iterator[tuple[Dataset, Dataset | None]]) -> list[Da
 
 
 def _keys(result: Result) -> Dataset:
-    """Identifies one instance, hierarchically (PS3.4 section C.4.1.2.1)."""
+    study = header(result.path).StudyInstanceUID
+    return _image_keys(study, result.series_instance_uid, result.sop_instance_uid)
+
+
+def _image_keys(study: str, series: str, instance: str) -> Dataset:
+    """Identify one instance, hierarchically (PS3.4 section C.4.1.2.1)."""
     keys = Dataset()
     keys.QueryRetrieveLevel = "IMAGE"
-    keys.StudyInstanceUID = header(result.path).StudyInstanceUID
-    keys.SeriesInstanceUID = result.series_instance_uid
-    keys.SOPInstanceUID = result.sop_instance_uid
+    keys.StudyInstanceUID, keys.SeriesInstanceUID, keys.SOPInstanceUID = study, series, instance
     return keys
 
 

@@ -2,7 +2,6 @@
 """DICOM files in a folder: <study>/<series>/<instance>.dcm, named by their UIDs."""
 
 import errno
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,13 +11,22 @@ from typing import Self
 from imaging_data import InvalidIdentifier, check_uid
 
 from ..config import FolderDestination
+from ..durable import make_folder, sync_folder, write_file
 from ..errors import DestinationHoldsOther, DestinationRefused, DestinationUnavailable
 from ..model import Result
 from . import Holding
 from .content import header, same_content
 
 # A person must act before these go away; everything else (full, timed out, unmounted) may pass.
-LASTING = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
+LASTING = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.EEXIST,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+}
 
 
 class FolderClient:
@@ -65,15 +73,12 @@ class FolderClient:
             if self._holding(result).state == "other":
                 raise DestinationHoldsOther(f"{self.name}: {target.relative_to(self.root)}.")
             return
-        _make_folders(target.parent)
+        make_folder(target.parent)
         part = target.with_name(f".{target.name}.part")  # one name, so a killed delivery leaves no litter
         part.unlink(missing_ok=True)
-        with part.open("xb") as file:
-            file.write(result.path.read_bytes())
-            file.flush()
-            os.fsync(file.fileno())
+        write_file(part, result.path.read_bytes())
         part.rename(target)
-        _fsync_folder(target.parent)
+        sync_folder(target.parent)
 
     @contextmanager
     def _named_faults(self) -> Iterator[None]:
@@ -90,22 +95,3 @@ class FolderClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Nothing is held open."""
-
-
-def _make_folders(folder: Path) -> None:
-    """Like mkdir -p, each new folder durable in its parent."""
-    missing = []
-    while not folder.exists():
-        missing.append(folder)
-        folder = folder.parent
-    for new in reversed(missing):
-        new.mkdir(exist_ok=True)
-        _fsync_folder(new.parent)
-
-
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
