@@ -236,3 +236,28 @@ def test_a_header_does_not_hold_the_bytes_it_was_read_from(tmp_path):
     header = read_header(path)
     held = sum(len(header.get_item(tag).value or b"") for tag in header.keys())  # noqa: SIM118
     assert held < 2000
+
+
+def test_a_sequence_of_unknown_vr_is_read_as_implicit(ct_file):
+    """VR UN of undefined length holds items in Implicit VR Little Endian (PS3.5 section 6.2.2)."""
+    creator = b"\x09\0\x10\0LO\x06\0GANTRY"
+    inner = (
+        b"\x08\0\x04\x01" + struct.pack("<L", 4) + b"Code" + b"\x08\0\x05\x01" + struct.pack("<L", 2) + b"SQ"
+    )
+    item = b"\xfe\xff\0\xe0\xff\xff\xff\xff" + inner + b"\xfe\xff\x0d\xe0\0\0\0\0"
+    unknown = b"\x09\0\x01\x10UN\0\0\xff\xff\xff\xff" + item + b"\xfe\xff\xdd\xe0\0\0\0\0"
+    content = ct_file.read_bytes()
+    at = content.index(b"\x10\0\x10\0PN")
+    header = read_header(content[:at] + creator + unknown + content[at:])
+    assert header[0x0009, 0x1001].value[0].CodeMeaning == "Code"
+    assert header.PatientName == "Test^Phantom"
+    assert header == dcmread(
+        io.BytesIO(content[:at] + creator + unknown + content[at:]), stop_before_pixels=True
+    )
+
+
+@pytest.mark.parametrize("declared", [b"ISO_\0R 19\0", b"ISO_IR \xff\xff"])
+@pytest.mark.filterwarnings("ignore:Unknown encoding.*:UserWarning")
+def test_a_character_set_that_is_none_stops_nothing(ct_file, declared):
+    content = ct_file.read_bytes().replace(b"ISO_IR 192", (declared + b" " * 9)[:10])
+    assert read_header(content).PatientID == "TEST-1"

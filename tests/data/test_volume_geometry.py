@@ -170,3 +170,9 @@ def test_a_stack_may_lean_by_half_a_pixel(tmp_path, lean_mm, upright):
     else:
         with pytest.raises(NotAVolume):
             _read(tmp_path)
+
+
+def test_an_orientation_that_is_a_little_skewed_gives_a_grid_at_right_angles(tmp_path):
+    ct_series(tmp_path, ImageOrientationPatient=[1, 0, 0, 0.0009, 1, 0])
+    steps = _read(tmp_path).affine[:3, :3]
+    assert np.allclose(steps.T @ steps, np.diag([2.5**2, 1, 1]), rtol=0, atol=1e-12)

@@ -133,10 +133,10 @@ def test_a_range_of_padding_values_is_padding(tmp_path):
     assert volume.array.min() == pixels[~EXPECTED_PADDING].min() - 1024
 
 
-@pytest.mark.parametrize("signed", [False, True])
-def test_padding_is_found_beside_the_stored_bits_and_within_them(tmp_path, signed):
+@pytest.mark.parametrize(("signed", "stored"), [(False, 0xF830), (True, 0xF830), (True, 0x0830)])
+def test_padding_is_found_beside_the_stored_bits_and_within_them(tmp_path, signed, stored):
     """-2000 in a container of 16 bits where 12 are stored: beside them when unsigned, a value when signed."""
-    pixels = _with_padding((RAMP + 10).astype(np.uint16), 0xF830)
+    pixels = _with_padding((RAMP + 10).astype(np.uint16), stored)
     ct_series(
         tmp_path,
         *SHAPE,

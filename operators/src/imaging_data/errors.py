@@ -4,6 +4,9 @@
 Messages name slices by file, InstanceNumber or SOPInstanceUID, never by an attribute of the patient.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class ImagingDataError(Exception):
     """The DICOM data cannot be used."""
@@ -144,3 +147,12 @@ class NoRescale(NotAVolume):
     """The slices do not say how stored values become real-world values."""
 
     hint = "Send the original CT with RescaleSlope and RescaleIntercept (PS3.3 C.11.1.1.2)."
+
+
+@contextmanager
+def naming(what: str) -> Iterator[None]:
+    """Put `what` in front of the detail of an error on its way out."""
+    try:
+        yield
+    except ImagingDataError as error:
+        raise type(error)(f"{what}: {error.detail}", hint=error.hint) from error

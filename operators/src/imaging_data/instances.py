@@ -3,18 +3,16 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import Dataset
 from pydicom.uid import MediaStorageDirectoryStorage
 
-from .errors import ImagingDataError, MissingFolder, NotDicom, UnreadableInstance
+from .errors import MissingFolder, NotDicom, naming
 from .hashing import input_hash
 from .identifiers import check_uid
-from .parts import split
+from .parts import read_bytes, split
 from .values import numbers_of, text_of
 
 IDENTIFIERS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
@@ -102,23 +100,6 @@ def read_instance(path: Path) -> SeriesInstance:
             raise NotDicom("A DICOMDIR is no instance.")
         check_identifiers(dataset)
         return SeriesInstance(path, dataset, hashlib.sha256(content).hexdigest())
-
-
-def read_bytes(path: Path) -> bytes:
-    """The file's bytes.  Raises UnreadableInstance where the system refuses them."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UnreadableInstance(f"{error.strerror}.", hint="Check the file and who may read it.") from error
-
-
-@contextmanager
-def naming(what: str) -> Iterator[None]:
-    """Put `what` in front of the detail of an error on its way out."""
-    try:
-        yield
-    except ImagingDataError as error:
-        raise type(error)(f"{what}: {error.detail}", hint=error.hint) from error
 
 
 def _order(instance: SeriesInstance) -> tuple[float, str]:

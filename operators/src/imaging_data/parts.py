@@ -21,11 +21,12 @@ from pydicom.uid import (
 )
 
 from .elements import LONG, SHORT, Elements, PixelSpan, Walk
-from .errors import NotDicom, UnreadableInstance
+from .errors import NotDicom, UnreadableInstance, naming
 from .values import text_of
 
 # pydicom warns of values that break their VR, and its warning quotes the value, which may be the patient's.
 # What a source got wrong in an attribute that nobody uses is no reason to stop; what is used is checked here.
+# The setting is of the process: it silences values that are set, too; tests of results use dciodvfy.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 
 PREAMBLE = 128
@@ -59,10 +60,19 @@ def read_header(source: Path | BinaryIO | bytes) -> Dataset:
     length that they declare, that of the pixel data included.
     """
     if isinstance(source, Path):
-        return split(source.read_bytes()).dataset
+        with naming(source.name):
+            return split(read_bytes(source)).dataset
     if isinstance(source, BytesIO):  # getvalue() copies nothing of a BytesIO made from bytes
         return split(source.getvalue()[source.tell() :]).dataset
     return split(source if isinstance(source, bytes) else source.read()).dataset
+
+
+def read_bytes(path: Path) -> bytes:
+    """The file's bytes.  Raises UnreadableInstance where the system refuses them."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableInstance(f"{error.strerror}.", hint="Check the file and who may read it.") from error
 
 
 def split(content: bytes) -> Parts:

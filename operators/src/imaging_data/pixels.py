@@ -17,9 +17,9 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from .errors import ChangedInstance, UnreadableInstance, UnsupportedPixels, UnsupportedTransferSyntax
-from .instances import SeriesInstance, naming, read_bytes
-from .parts import Parts, split
+from .errors import ChangedInstance, UnreadableInstance, UnsupportedPixels, UnsupportedTransferSyntax, naming
+from .instances import SeriesInstance
+from .parts import Parts, read_bytes, split
 from .values import numbers_of, values_of
 
 NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian)

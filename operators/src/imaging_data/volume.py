@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .checks import check_shared
-from .errors import NoRescale
-from .instances import Series, SeriesInstance, naming
+from .errors import NoRescale, naming
+from .instances import Series, SeriesInstance
 from .pixels import PixelFormat, check_transfer_syntax, read_stored, rescale
 from .slices import Slice, named, slices_of
 from .stacking import stack
@@ -145,9 +145,7 @@ def _places(slices: Sequence[Slice]) -> dict[SeriesInstance, list[int]]:
     return places
 
 
-def _fill_padding(
-    array: NDArray[np.float32], masks: dict[int, NDArray[np.bool_]]
-) -> NDArray[np.bool_] | None:
+def _fill_padding(array: NDArray[np.float32], masks: Masks) -> NDArray[np.bool_] | None:
     """Set padding voxels to the smallest real value and return where they are."""
     if not masks:
         return None
