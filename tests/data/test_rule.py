@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """SeriesRule: what it matches, what it refuses, how it is written down, how it explains itself."""
 
+import copy
 import json
 import math
+import pickle
 import tomllib
 from pathlib import Path
 
@@ -207,10 +209,11 @@ RULES = st.fixed_dictionaries({}, optional=CONDITIONS).map(lambda conditions: Se
 
 
 @given(RULES)
-def test_a_rule_comes_back_from_json_and_from_its_code(rule):
+def test_a_rule_comes_back_from_json_pickle_and_its_code(rule):
     again = SeriesRule.from_config(json.loads(json.dumps(rule.to_config())))
     assert again == rule
     assert hash(again) == hash(rule)
+    assert pickle.loads(pickle.dumps(rule)) == copy.deepcopy(rule) == rule
     assert eval(repr(rule), {"SeriesRule": SeriesRule, "inf": math.inf}) == rule
 
 

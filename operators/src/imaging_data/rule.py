@@ -47,6 +47,9 @@ class SeriesRule:
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("a SeriesRule does not change")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SeriesRule.from_config, (self.to_config(),)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SeriesRule) and self._conditions == other._conditions
 
