@@ -47,12 +47,13 @@ def test_one_worker_does_many_jobs(bench):
     assert len({app_pid(bench.run("done")) for _ in range(3)}) == 1
 
 
-def test_a_job_in_a_warm_worker_takes_a_moment(bench):
+def test_a_worker_loads_once(open_bench):
+    bench = open_bench(environment={"LOADS_S": "2"})
     bench.run("done")
     began = time.perf_counter()
-    for _ in range(10):
+    for _ in range(5):
         bench.run("done")
-    assert (time.perf_counter() - began) / 10 < 0.1
+    assert (time.perf_counter() - began) / 5 < 2
 
 
 def test_a_worker_sees_one_attempts_folder_only(bench):
@@ -115,7 +116,7 @@ def test_no_manifest_is_no_success(bench):
 
 
 def test_a_time_out_ends_the_worker(open_bench):
-    bench = open_bench(timeout_s=2)
+    bench = open_bench(timeout_s=4)
     before = app_pid(bench.run("done"))
     with pytest.raises(AppOutOfTime):
         bench.run("hang")
@@ -144,13 +145,15 @@ def test_a_worker_that_is_killed_in_a_job_is_a_crash_worth_another_try(bench):
 def test_a_worker_that_dies_between_jobs_fails_nobody(bench):
     before = app_pid(bench.run("done"))
     os.kill(before, signal.SIGKILL)
+    wait_for(lambda: not psutil.pid_exists(before))
     assert app_pid(bench.run("done")) != before
 
 
 def test_a_worker_that_speaks_unasked_gets_no_more_work(bench):
     before = app_pid(bench.run("done"))
-    after = bench.run("answer", answer='{"exit": 0}\n')  # its own answer comes second, unasked
-    assert app_pid(after) == before
+    assert app_pid(bench.run("answer_twice")) == before
+    [worker] = bench.executor._runners["warm"]._workers.values()
+    wait_for(lambda: not worker.is_quiet)
     assert app_pid(bench.run("done")) != before
 
 
@@ -202,11 +205,11 @@ def test_what_a_job_leaves_in_its_temporary_folder_is_gone_before_the_next(bench
 
 
 def test_an_idle_worker_is_stopped(open_bench):
-    bench = open_bench(idle_s=0.5)
+    bench = open_bench(idle_s=1.5)
     before = app_pid(bench.run("done"))
     bench.executor.stop_idle()
     assert psutil.pid_exists(before)
-    time.sleep(0.6)
+    time.sleep(1.6)
     bench.executor.stop_idle()
     assert not psutil.pid_exists(before)
     assert bench.left() == []
@@ -235,7 +238,7 @@ def test_a_new_edition_of_the_app_gets_a_new_worker(open_bench, tmp_path):
     [("hang_at_start", AppOutOfTime), ("fail", AppFailed), ("die", AppCrashed), ("leave", AppCrashed)],
 )
 def test_a_worker_that_cannot_load_fails_the_job_with_its_own_words(open_bench, deed, error):
-    bench = open_bench(timeout_s=1.5, environment={"AT_START": deed})
+    bench = open_bench(timeout_s=1 if deed == "hang_at_start" else 20, environment={"AT_START": deed})
     with pytest.raises(error) as caught:
         bench.run("done")
     assert type(caught.value) is error

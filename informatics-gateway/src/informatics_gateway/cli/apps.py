@@ -36,11 +36,18 @@ def list_apps(apps: AppsOption = DEFAULT_APPS, json: JsonOption = False) -> None
         print_json(described)
     else:
         columns = ("name", "version", "models", "series", "path")
-        table(f"{len(described)} apps", columns, [[each[key] for key in columns] for each in described])
+        rows = [[each[key] for key in columns] for each in map(_in_words, described)]
+        table(f"{len(described)} apps", columns, rows)
         for each in described:
             if each["error"]:
                 say(f"{each['path']}: {each['error']}")
     raise typer.Exit(1 if any(each["error"] for each in described) else 0)
+
+
+def _in_words(described: dict[str, Any]) -> dict[str, Any]:
+    rule = described["series"] or {}
+    series = ", ".join(f"{keyword} {wanted}" for keyword, wanted in rule.items())
+    return {key: "" if value is None else value for key, value in described.items()} | {"series": series}
 
 
 def _describe(folder: AppFolder) -> dict[str, Any]:
@@ -97,8 +104,8 @@ def _show(trial: Trial) -> None:
     results = trial.results
     skipped = f"; {trial.skipped} files that are not DICOM were skipped" if trial.skipped else ""
     say(f"{results.app.name} {results.app.version} ran on {trial.instances} instances{skipped}.")
-    rows = [(each.kind, each.sop_instance_uid, trial.output / each.file) for each in results.results]
-    table("results", ("kind", "SOPInstanceUID", "file"), rows)
+    rows = [(each.kind, each.sop_instance_uid, each.file) for each in results.results]
+    table(f"results in {trial.output}", ("kind", "SOPInstanceUID", "file"), rows)
     if results.measurements:
         numbers = [
             (each.name, each.site or "", f"{each.value:.6g}", each.unit) for each in results.measurements

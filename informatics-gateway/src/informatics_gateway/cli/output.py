@@ -30,7 +30,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     """Print a table; cells are shown as text, whatever they hold."""
     grid = Table(title=title, title_justify="left")
     for column in columns:
-        grid.add_column(column)
+        grid.add_column(column, overflow="fold")  # a UID must be readable whole
     for row in rows:
         grid.add_row(*(escape(str(cell)) for cell in row))
     console.print(grid)

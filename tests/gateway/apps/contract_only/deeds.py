@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -133,6 +134,12 @@ def answer(wanted: dict, output: Path) -> None:
     """Write to the descriptor that is for answers only."""
     os.write(int(os.environ["PROTOCOL"]), wanted["answer"].encode())
     time.sleep(wanted.get("seconds", 0))
+
+
+def answer_twice(wanted: dict, output: Path) -> None:
+    """Answer once more when the job has long been answered."""
+    again = {"answer": '{"exit": 0}\n'}
+    threading.Timer(0.5, lambda: answer(again, output)).start()
 
 
 def link(wanted: dict, output: Path) -> None:

@@ -21,7 +21,7 @@ MANIFEST = {
     "name": "Copies of slices",
     "version": "2.1",
     "creator": "Tests",
-    "digest": "d" * 64,
+    "digest": f"{random.getrandbits(256):064x}" if SIN == "is edited" else "d" * 64,
     "series": {"Modality": "CT", "SliceThickness": [1, 5]},
     "needs": {"cpu": 0, "memory_mb": 1024, "gpu_memory_mb": 0, "timeout_s": 60},
     "models": ["model.ts"] if SIN == "needs a model" else [],
