@@ -91,9 +91,9 @@ SEGMENTS = (
 )
 
 
-def all_kinds(volume: Volume) -> Sequence[Any]:
+def all_kinds(volume: Volume, labelmap: np.ndarray | None = None) -> Sequence[Any]:
     """One result of each kind."""
-    segmentation = Segmentation(block(volume), SEGMENTS)
+    segmentation = Segmentation(block(volume) if labelmap is None else labelmap, SEGMENTS)
     items = [
         Measurement(codes.SCT.Volume, 1.5, codes.UCUM.CubicMillimeter, segment=1),
         Measurement(codes.DCM.AttenuationCoefficient, -801.25, codes.UCUM.HounsfieldUnit, 1, codes.SCT.Mean),
@@ -110,3 +110,18 @@ def all_kinds(volume: Volume) -> Sequence[Any]:
         Measurements(items, segmentation),
         SecondaryCapture(picture, "Coronal overlay"),
     ]
+
+
+def shown(seg: Dataset, volume: Volume) -> np.ndarray:
+    """The labelmap as a BINARY segmentation's frames show it on the slices that they name as their source."""
+    labelmap = np.zeros(volume.shape, np.uint8)
+    slices = {
+        (instance.sop_instance_uid, frame): index for index, (instance, frame) in enumerate(volume.sources)
+    }
+    frames = seg.pixel_array.reshape(-1, seg.Rows, seg.Columns).astype(bool)
+    for pixels, group in zip(frames, seg.PerFrameFunctionalGroupsSequence, strict=True):
+        [source] = group.DerivationImageSequence[0].SourceImageSequence
+        key = source.ReferencedSOPInstanceUID, int(source.get("ReferencedFrameNumber", 1))
+        number = group.SegmentIdentificationSequence[0].ReferencedSegmentNumber
+        labelmap[slices[key]][pixels] = number
+    return labelmap

@@ -4,12 +4,12 @@
 import numpy as np
 import pytest
 from builders import enhanced_ct
+from dicom_tools import dciodvfy_errors
 from highdicom.seg import Segmentation as HighdicomSegmentation
 from highdicom.seg import segread
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
-from result_files import SEGMENTS, block, ct, volume_in, write
+from result_files import SEGMENTS, block, ct, shown, volume_in, write
 
-from imaging_data.errors import NoPosition
 from imaging_operators import Segment, Segmentation, codes
 from imaging_operators.errors import InvalidResult
 
@@ -172,10 +172,15 @@ def test_thickness_is_the_source_s_and_spacing_is_measured(tmp_path):
     assert (measures.SliceThickness, measures.SpacingBetweenSlices) == (3, 2.5)
 
 
-def test_without_a_frame_of_reference_there_is_no_segmentation(tmp_path):
-    volume = ct(tmp_path / "ct", FrameOfReferenceUID=None)
-    with pytest.raises(NoPosition, match="FrameOfReferenceUID is missing"):
-        write(tmp_path / "out", volume, one(block(volume) > 0))
+def test_without_a_frame_of_reference_it_lies_where_its_source_says(tmp_path):
+    volume = ct(tmp_path / "ct", FrameOfReferenceUID=None, PositionReferenceIndicator=None)
+    labelmap = block(volume)
+    written = write(tmp_path / "out", volume, Segmentation(labelmap, SEGMENTS))
+    path = written.folder / "segmentation-0.dcm"
+    assert not {"FrameOfReferenceUID", "PositionReferenceIndicator"} & set(written["segmentation-0"].dir())
+    assert_names_its_sources(written["segmentation-0"], volume)
+    assert np.array_equal(shown(written["segmentation-0"], volume), labelmap)
+    assert dciodvfy_errors(path) == []
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
 from imaging_data import Volume
-from imaging_data.errors import NoPosition
 
 from ..coding import Code, codes
 from ..errors import InvalidResult
@@ -79,12 +78,9 @@ class Segmentation:
     def to_dicom(self, context: ResultContext) -> Dataset:
         """The SEG, BINARY without empty frames or LABELMAP in RLE, as the job's destinations take it.
 
-        Raises InvalidResult when the labelmap does not have the volume's shape, NoPosition when the source
-        has no frame of reference, which a segmentation must have (PS3.3 C.7.4.1).
+        Raises InvalidResult when the labelmap does not have the volume's shape.
         """
         _check_grid(self.labelmap, context.volume)
-        if not context.volume.frame_of_reference_uid:
-            raise NoPosition("FrameOfReferenceUID is missing, so a segmentation cannot say where it lies.")
         labelmap = self.labelmap.astype(_dtype(len(self.segments)), copy=False)
         if context.run.job.segmentation == "labelmap":
             return _labelmap(labelmap, self.segments, context)
@@ -170,6 +166,8 @@ def _put_frames(dataset: Dataset, frames: Sequence[Frame], pixels: bytes, contex
     dataset["PixelData"].VR = "OB"
     _put_functional_groups(dataset, functional_groups(frames, source.slices), source)
     del dataset.SourceImageSequence  # each frame names its own
+    if not dataset.FrameOfReferenceUID:  # then there is no Frame of Reference module (PS3.3 C.7.4.1)
+        del dataset.FrameOfReferenceUID, dataset.PositionReferenceIndicator
     [series] = dataset.ReferencedSeriesSequence
     series.ReferencedInstanceSequence = [instance_item(reference) for reference in source.references]
     uid = context.uid("dimensions")
