@@ -9,12 +9,11 @@ import pytest
 from builders import ct_series
 from pydicom import dcmread
 
-from imaging_data import InvalidIdentifier, file_sha256
+from imaging_data import InvalidIdentifier, UnreadableInstance, file_sha256
 from informatics_gateway import quarantine
 from informatics_gateway.errors import RefusedInstance
 from informatics_gateway.model import Association
 from informatics_gateway.receive import pending, release_from_quarantine
-from informatics_gateway.receiving.dataset import IncompleteDataSet
 
 SENDER = Association("20260101T000000Z-0", "MODALITY@127.0.0.1", "MODALITY", "LUNGS", "127.0.0.1", 1.0)
 FACTS = {"source": "MODALITY@127.0.0.1", "called_ae_title": "LUNGS", "study_instance_uid": "1.2"}
@@ -111,7 +110,7 @@ def test_an_instance_that_is_still_wrong_stays(storage: Path, refused: Path) -> 
     truncated = _keep(storage, refused)
     refused.write_bytes(content.replace(b"\x20\0\x0e\0UI", b"\x21\0\x0e\0UI"))
     without_series = _keep(storage, refused)
-    for entry_id, error in ((truncated, IncompleteDataSet), (without_series, InvalidIdentifier)):
+    for entry_id, error in ((truncated, UnreadableInstance), (without_series, InvalidIdentifier)):
         with pytest.raises(error):
             release_from_quarantine(storage, entry_id)
     assert len(quarantine.entries(storage)) == 2

@@ -5,6 +5,7 @@ The sender of an instance may forget it once it has the status 0x0000 (Success).
 the association that brought it are on disk by then (`receiving.incoming`); the journal follows later.
 """
 
+import hashlib
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pynetdicom
 from pydicom import Dataset
 
-from imaging_data import file_sha256, read_header
+from imaging_data import read_header
 
 from . import quarantine
 from .config import Config
@@ -72,7 +73,8 @@ class Receiver:
 
 def read_instance(path: Path) -> Instance:
     """The facts of one arrival, with the hash of its bytes; the bytes of its pixels are not decoded."""
-    header = read_header(path)
+    content = path.read_bytes()
+    header = read_header(content)
     return Instance(
         sop_instance_uid=str(header.SOPInstanceUID),
         sop_class_uid=str(header.SOPClassUID),
@@ -84,7 +86,7 @@ def read_instance(path: Path) -> Instance:
             str(header.StudyInstanceUID),
         ),
         path=path,
-        sha256=file_sha256(path),
+        sha256=hashlib.sha256(content).hexdigest(),
         instance_number=_number(header),
         image_position=_position(header),
         image_orientation=_decimals(header, "ImageOrientationPatient", 6),
@@ -95,7 +97,7 @@ def release_from_quarantine(storage: Path, entry_id: str) -> tuple[Association, 
     """Check a quarantined instance again and, when it passes, let it arrive as its association brought it.
 
     Returns the association, under a new id, and the arrival; afterwards the entry is gone.  Raises what is
-    still wrong (RefusedInstance, InvalidIdentifier), and NoSuchEntry.
+    still wrong (RefusedInstance or ImagingDataError), and NoSuchEntry.
     """
     entry = quarantine.show(storage, entry_id)
     if entry.kind != "instance" or entry.association is None:

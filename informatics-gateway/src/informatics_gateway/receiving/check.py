@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether an instance may arrive: whole, and with identifiers that keep the rules and belong to it."""
 
-import mmap
 from pathlib import Path
 
-from imaging_data import check_uid
+from imaging_data import check_identifiers, check_uid, read_header
 
 from ..errors import RefusedInstance
 from .dataset import IDENTIFIERS, Buffer, read_identifiers
-from .file_format import Head, read_head
-
-INFLATED_AT_MOST = 2**31  # bytes
+from .file_format import Head
 
 
 class MismatchedInstance(RefusedInstance):
@@ -19,24 +16,35 @@ class MismatchedInstance(RefusedInstance):
     hint = "Correct the sender: C-STORE command or file meta information must name what the data set is."
 
 
-def check_encoded(encoded: Buffer, head: Head, start: int, max_bytes: int = INFLATED_AT_MOST) -> str:
+def check_encoded(encoded: Buffer, announced: Head, start: int, max_bytes: int) -> str:
     """Check the file `encoded`, whose data set begins at `start` and may take `max_bytes` inflated.
 
-    Returns its SOPInstanceUID.  Raises IncompleteDataSet, InvalidIdentifier for one of the four UIDs that is
-    absent or breaks the rules, and MismatchedInstance when `head` is of another instance.
+    Returns its SOPInstanceUID.  Raises UnreadableInstance, InvalidIdentifier for one of the four UIDs that is
+    absent or breaks the rules, and MismatchedInstance.
     """
-    uids = read_identifiers(encoded, head.transfer_syntax, start, max_bytes)
+    uids = read_identifiers(encoded, announced.transfer_syntax, start, max_bytes)
     for keyword in IDENTIFIERS.values():
         check_uid(uids.get(keyword, ""), keyword)
-    if (uids["SOPClassUID"], uids["SOPInstanceUID"]) != (head.sop_class_uid, head.sop_instance_uid):
-        raise MismatchedInstance(
-            f"It is {uids['SOPInstanceUID']} of SOP class {uids['SOPClassUID']}; announced was "
-            f"{head.sop_instance_uid} of {head.sop_class_uid}."
-        )
-    return uids["SOPInstanceUID"]
+    return _same(uids["SOPClassUID"], uids["SOPInstanceUID"], announced)
 
 
 def check_file(path: Path) -> str:
-    """Check a file on disk.  Raises as `check_encoded`, and IncompleteDataSet when it is no DICOM file."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as encoded:
-        return check_encoded(encoded, *read_head(encoded))
+    """Check a DICOM file (PS3.10 Section 7.1).  Returns and raises as `check_encoded`."""
+    header = read_header(path)
+    check_identifiers(header)
+    meta = header.file_meta
+    announced = Head(
+        str(meta.get("MediaStorageSOPClassUID")),
+        str(meta.get("MediaStorageSOPInstanceUID")),
+        str(meta.get("TransferSyntaxUID")),
+    )
+    return _same(str(header.SOPClassUID), str(header.SOPInstanceUID), announced)
+
+
+def _same(sop_class_uid: str, sop_instance_uid: str, announced: Head) -> str:
+    if (sop_class_uid, sop_instance_uid) != (announced.sop_class_uid, announced.sop_instance_uid):
+        raise MismatchedInstance(
+            f"It is {sop_instance_uid} of SOP class {sop_class_uid}; announced was "
+            f"{announced.sop_instance_uid} of {announced.sop_class_uid}."
+        )
+    return sop_instance_uid

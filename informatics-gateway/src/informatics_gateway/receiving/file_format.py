@@ -2,11 +2,9 @@
 """What stands before the data set in a file: preamble, prefix, file meta information (PS3.10 Section 7.1)."""
 
 from dataclasses import dataclass
-from struct import error, pack, unpack_from
+from struct import pack
 
 from imaging_data import derive_uid
-
-from .dataset import Buffer, IncompleteDataSet
 
 PREFIX = 128
 GROUP_LENGTH, VERSION = 0x0000, 0x0001  # element numbers of group 0002
@@ -18,7 +16,7 @@ IMPLEMENTATION_VERSION_NAME = "GANTRY"
 
 @dataclass(frozen=True)
 class Head:
-    """What the file meta information says, "" where it is silent."""
+    """What the file meta information says of the data set."""
 
     sop_class_uid: str
     sop_instance_uid: str
@@ -48,28 +46,3 @@ def _uid(element: int, uid: str) -> bytes:
 def _element(element: int, vr: bytes, length: str, value: bytes) -> bytes:
     value += b"\0" * (len(value) % 2)
     return pack("<HH", 0x0002, element) + vr + pack(length, len(value)) + value
-
-
-def read_head(encoded: Buffer) -> tuple[Head, int]:
-    """The head of a file, and the offset of its data set.  Raises IncompleteDataSet."""
-    if encoded[PREFIX : PREFIX + 4] != b"DICM":
-        raise IncompleteDataSet("It is not a DICOM file (PS3.10 Section 7.1).")
-    try:
-        values, offset = _group_2(encoded, PREFIX + 4)
-    except error:
-        raise IncompleteDataSet("It ends within its file meta information.") from None
-    uids = (values.get(element, b"").rstrip(b"\0") for element in (SOP_CLASS, SOP_INSTANCE, TRANSFER_SYNTAX))
-    return Head(*(uid.decode("ascii", "replace") for uid in uids)), offset
-
-
-def _group_2(encoded: Buffer, offset: int) -> tuple[dict[int, bytes], int]:
-    values = {}
-    while unpack_from("<H", encoded, offset) == (0x0002,):
-        element, vr, length = unpack_from("<xxH2sH", encoded, offset)
-        offset += 8
-        if vr == b"OB":
-            (length,) = unpack_from("<L", encoded, offset)
-            offset += 4
-        values[element] = encoded[offset : offset + length]
-        offset += length
-    return values, offset

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from imaging_data import InvalidIdentifier
+from imaging_data import ImagingDataError
 
 from .. import quarantine
 from ..errors import RefusedInstance
@@ -139,7 +139,7 @@ class Transfer:
             return OUT_OF_RESOURCES
         try:
             return self._keep(self._file)
-        except (RefusedInstance, InvalidIdentifier) as error:
+        except (RefusedInstance, ImagingDataError) as error:
             return self._quarantine(self._file, error)
         except OSError as error:
             self._disk_failed(error)
@@ -154,7 +154,7 @@ class Transfer:
         self._reception.listener.arrived(self._reception.association, path)
         return SUCCESS
 
-    def _quarantine(self, file: NewInstance, error: RefusedInstance | InvalidIdentifier) -> int:
+    def _quarantine(self, file: NewInstance, error: RefusedInstance | ImagingDataError) -> int:
         reception, self._file = self._reception, None
         file.sync()
         entry = quarantine.keep_instance(
