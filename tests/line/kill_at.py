@@ -13,10 +13,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from informatics_gateway import cli, intake
+from informatics_gateway import cli
 from informatics_gateway.destinations import dicomweb, dimse
 from informatics_gateway.execute import Executor
 from informatics_gateway.model import JobStatus
+from informatics_gateway.pipeline import intake
 from informatics_gateway.receiving.incoming import AssociationFolder
 from informatics_gateway.store import Store
 

@@ -115,9 +115,7 @@ class DicomwebDestination(_Destination):
     token_env: str | None = None
     timeout_s: float = Field(60, gt=0)
 
-    resolve = field_validator("password_file")(
-        lambda path, info: path and _from_file_folder(path, info)  # type: ignore[no-any-return]
-    )
+    resolve = field_validator("password_file")(lambda path, info: path and _from_file_folder(path, info))
 
     @field_validator("url")
     @classmethod
@@ -175,9 +173,7 @@ class App(Section):
     idle_s: float = Field(900, gt=0)  # a warm worker without work is stopped after this
     environment: dict[str, str] = {}
 
-    resolve = field_validator("path", "models")(
-        lambda path, info: path and _from_file_folder(path, info)  # type: ignore[no-any-return]
-    )
+    resolve = field_validator("path", "models")(lambda path, info: path and _from_file_folder(path, info))
 
 
 class Route(Section):

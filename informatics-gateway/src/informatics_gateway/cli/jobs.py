@@ -102,8 +102,8 @@ def _show(detail: dict[str, Any]) -> None:
         table("results", ("kind", "SOPInstanceUID", "file"), rows)
     if detail["measurements"]:
         columns = ("name", "value", "unit", "site")
-        rows = [[each.get(column, "") for column in columns] for each in detail["measurements"]]
-        table("measurements", columns, rows)
+        measured = [[each.get(column, "") for column in columns] for each in detail["measurements"]]
+        table("measurements", columns, measured)
     for finding in detail["findings"]:
         say(finding)
 

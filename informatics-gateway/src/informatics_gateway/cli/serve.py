@@ -26,9 +26,10 @@ def serve(config: ConfigOption = DEFAULT_CONFIG) -> None:
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, lambda *_: stop.set())
     pipeline.start()
+    people = pipeline.queueing
     control = Control(
         settings.storage.path,
-        {"retry": pipeline.retry, "cancel": pipeline.cancel, "release": pipeline.release},
+        {"retry": people.retry, "cancel": people.cancel, "release": pipeline.release},
     )
     page = _Page(settings, pipeline)
     dicom = settings.dicom

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from imaging_data import ImagingDataError
 
-from . import quarantine
-from .assemble import Arrival, closing, take_in
-from .config import Config
-from .errors import GantryError
-from .model import Association, Refusal, SeriesKey
-from .receive import pending, read_instance, release_from_quarantine, remove_association
-from .store import Store
+from .. import quarantine
+from ..assemble import Arrival, closing, take_in
+from ..config import Config
+from ..errors import GantryError
+from ..model import Association, Refusal, SeriesKey
+from ..receive import pending, read_instance, release_from_quarantine, remove_association
+from ..store import Store
 
 log = logging.getLogger("gantry.intake")
 
@@ -30,9 +30,8 @@ class Intake:
     The listener's methods run in the receiver's threads and only queue; `run` does the work in one thread.
     """
 
-    def __init__(self, store: Store, config: Config, close: Close) -> None:
-        self._store, self._config, self._close = store, config, close
-        self.lock = threading.Lock()  # held while series are assembled
+    def __init__(self, store: Store, config: Config, close: Close, assembling: threading.Lock) -> None:
+        self._store, self._config, self._close, self._assembling = store, config, close, assembling
         self._news: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._batch: list[tuple[Association, Path]] = []
         self._released: dict[str, bool | None] = {}  # association: True released, False ended, None open
@@ -62,7 +61,7 @@ class Intake:
         Whatever it raises, nothing is lost: what was not taken in is tried again at the next turn.
         """
         self._hear(self._next_look())
-        with self.lock:
+        with self._assembling:
             self._take_in()
             if self._look or self._due <= time.time():
                 self._close_series()

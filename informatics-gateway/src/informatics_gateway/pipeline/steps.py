@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One step of a job: execute, validate, deliver.  Each writes its status once its work is durable."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from ..config import Config, Route
+from ..deliver import deliver
+from ..destinations import open_destination
+from ..errors import CrashLoop, JobCancelled, RouteRemoved
+from ..execute import Executor, JobRequest, load_manifest
+from ..model import Job, JobStatus, Result
+from ..store import Store
+from ..validate import validate
+
+MAX_ATTEMPTS = 3  # of execute; crashes of the gateway count
+NAMED_IN_JOB = (
+    "kind",
+    "ordinal",
+    "sop_class_uid",
+    "sop_instance_uid",
+    "series_instance_uid",
+    "series_number",
+)
+
+
+class Steps:
+    """The three steps that move a job along."""
+
+    def __init__(self, store: Store, config: Config, executor: Executor) -> None:
+        self._store, self._config, self._executor = store, config, executor
+        self._attempts: dict[int, threading.Event] = {}  # set: the attempt is to end
+        self._by_status: dict[JobStatus, Callable[[Job], None]] = {
+            JobStatus.QUEUED: self._execute,
+            JobStatus.EXECUTED: self._validate,
+            JobStatus.VALIDATED: self._deliver,
+        }
+
+    def take(self, job: Job) -> None:
+        """Take the step that comes after the job's status; raises what stopped it."""
+        self._by_status[job.status](job)
+
+    def end_attempt(self, number: int) -> None:
+        """End the job's app, when it runs."""
+        attempt = self._attempts.get(number)
+        if attempt is not None:
+            attempt.set()
+
+    def end_attempts(self) -> None:
+        """End every app that runs."""
+        for attempt in list(self._attempts.values()):
+            attempt.set()
+
+    # execute
+
+    def _execute(self, job: Job) -> None:
+        chosen = self._route_of(job)
+        if job.attempts >= MAX_ATTEMPTS:
+            raise CrashLoop(f"{job.attempts} attempts.")
+        cancelled = self._attempts[job.id] = threading.Event()
+        try:
+            self._attempt(job, chosen, cancelled)
+        finally:
+            del self._attempts[job.id]
+
+    def _attempt(self, job: Job, chosen: Route, cancelled: threading.Event) -> None:
+        starts = f"execute: {job.app} starts, attempt {job.attempt + 1}"
+        begun = self._store.begin(job, starts, new_attempt=True)
+        if begun is None:
+            return
+        started = time.monotonic()
+        manifest = self._executor.execute(begun, self._request(begun, chosen), cancelled)
+        text = f"executed in {time.monotonic() - started:.2f} s: {len(manifest.results)} results"
+        self._store.move(begun, JobStatus.EXECUTED, text, manifest.results)
+
+    def _route_of(self, job: Job) -> Route:
+        found = self._config.route(job.route)
+        if found is None:
+            raise RouteRemoved(f"{job.route}.")
+        return found
+
+    def _request(self, job: Job, chosen: Route) -> JobRequest:
+        destinations = [self._config.destination(name) for name in chosen.destinations]
+        labelmap = all(destination.segmentation == "labelmap" for destination in destinations)
+        return JobRequest(
+            content_datetime=datetime.fromtimestamp(job.created_at, UTC).isoformat(),
+            revision=job.input_set.revision,
+            segmentation="labelmap" if labelmap else "binary",
+            replaces=tuple(self._named(job, result) for result in self._replaced(job)),
+        )
+
+    def _named(self, job: Job, result: Result) -> dict[str, object]:
+        """What GANTRY_JOB says of a result that is replaced."""
+        named = {name: value for name, value in asdict(result).items() if name in NAMED_IN_JOB}
+        return named | {"study_instance_uid": job.input_set.identity.study_instance_uid}
+
+    def _replaced(self, job: Job) -> tuple[Result, ...]:
+        predecessor = self._store.predecessor(job)
+        return self._store.results(predecessor.id) if predecessor else ()
+
+    # validate
+
+    def _validate(self, job: Job) -> None:
+        started = time.monotonic()
+        manifest = load_manifest(self._executor.folder(job), job)
+        stage, replaced = self._config.app(job.app).stage, self._replaced(job)
+        results = validate(job, manifest, stage, predecessors=replaced)
+        took = time.monotonic() - started
+        text = f"validated in {took:.2f} s: {len(results)} results accepted"
+        self._store.move(job, JobStatus.VALIDATED, text)
+
+    # deliver
+
+    def _deliver(self, job: Job) -> None:
+        chosen = self._route_of(job)
+        begun = self._store.begin(job, f"deliver: to {', '.join(chosen.destinations)}", new_attempt=False)
+        if begun is None:
+            return
+        for name in chosen.destinations:
+            self._deliver_to(begun, name)
+        text = f"delivered: proved by {', '.join(chosen.destinations)}"
+        self._store.move(begun, JobStatus.DELIVERED, text)
+
+    def _deliver_to(self, job: Job, name: str) -> None:
+        with open_destination(self._config.destination(name), self._config) as destination:
+            proofs = deliver(
+                self._store.results(job.id),
+                destination,
+                before_sending=lambda: self._before_sending(job),
+                on_event=lambda text: self._store.note(job, text),
+            )
+        for proof in proofs:
+            self._store.record_proof(job, proof)
+
+    def _before_sending(self, job: Job) -> None:
+        if not self._store.begin_sending(job):
+            raise JobCancelled("It ended before its results were sent.")
