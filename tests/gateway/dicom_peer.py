@@ -33,8 +33,8 @@ Proposed = Sequence[tuple[str, Sequence[str]]]
 class Peer:
     """One connection.  Presentation contexts have the ids 1, 3, 5 ... in the order given."""
 
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection((HOST, port), WAITS_S)
+    def __init__(self, port: int, host: str = HOST) -> None:
+        self.socket = socket.create_connection((host, port), WAITS_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def __enter__(self) -> Self:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from builders import ct_series
 from dicom_peer import ABORT, COMMAND, LAST, P_DATA, Peer, command, data_set_of, pdu, value
-from receivers import HOST, Running, running, settings
+from receivers import CALLING, HOST, Running, running, settings
 
 SUCCESS = 0x0000
 CLOSED = 0  # without an A-ABORT: pynetdicom's own server may close before it has sent it
@@ -79,6 +79,37 @@ def test_a_sender_that_stops_within_a_pdu_is_let_go(
         peer.associate()
         peer.send(pdu(P_DATA, value(1, COMMAND | LAST, command(0x0001, instance[1])))[:20])
         receiver.heard.wait(lambda heard: heard.released == [False])
+
+
+def _dawdle(peer: Peer, content: bytes) -> None:
+    for byte in content:
+        peer.send(bytes([byte]))
+        time.sleep(0.1)
+
+
+def test_a_sender_that_dawdles_for_ever_is_let_go(tmp_path: Path, instance: tuple[bytes, str]) -> None:
+    """It is never silent for long, but a PDU has its time."""
+    with (
+        running(settings(tmp_path / "storage", idle_timeout_s=0.5)) as receiver,
+        Peer(receiver.receiver.port) as peer,
+    ):
+        peer.associate()
+        begin = time.monotonic()
+        with pytest.raises(ConnectionError):
+            _dawdle(peer, pdu(P_DATA, value(1, COMMAND | LAST, command(0x0001, instance[1]))))
+        assert time.monotonic() - begin < 5
+        receiver.heard.wait(lambda heard: heard.released == [False])
+
+
+@pytest.mark.parametrize(("listens", "calls"), [("::", "127.0.0.1"), ("::", "::1"), ("::1", "::1")])
+def test_either_internet_protocol(tmp_path: Path, listens: str, calls: str) -> None:
+    sources = [{"ae_title": CALLING, "host": calls}]
+    with running(settings(tmp_path / "storage", sources=sources, host=listens)) as receiver:
+        with Peer(receiver.receiver.port, calls) as peer:
+            peer.associate()
+            peer.release()
+        receiver.heard.wait(lambda heard: heard.released == [True])
+    assert receiver.heard.ends[0][0].host == calls
 
 
 def test_dawdlers_do_not_hold_up_others(server: str, tmp_path: Path, instance: tuple[bytes, str]) -> None:

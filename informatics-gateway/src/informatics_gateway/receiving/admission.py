@@ -50,7 +50,7 @@ class Admission:
         """The source with this calling AE title at this address.  Raises AssociationRejected."""
         named = [source for source in self._sources if source.ae_title.strip() == calling]
         for source in named:
-            if _same_address(host) in _addresses(source.host):
+            if same_address(host) in _addresses(source.host):
                 return source
         raise AssociationRejected(
             f"calling AE title {calling!r} at {host} is no known source.",
@@ -105,7 +105,7 @@ def _how_to_admit(calling: str, host: str, named: Sequence[Source]) -> str:
     return f"{elsewhere}To let it send, add to the configuration:\n{lines}"
 
 
-def _same_address(host: str) -> str:
+def same_address(host: str) -> str:
     """An IPv4 address that came through an IPv6 socket, as IPv4."""
     address = ipaddress.ip_address(host.partition("%")[0])
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
@@ -114,6 +114,6 @@ def _same_address(host: str) -> str:
 
 def _addresses(host: str) -> set[str]:
     try:
-        return {_same_address(str(found[4][0])) for found in socket.getaddrinfo(host, None)}
+        return {same_address(str(found[4][0])) for found in socket.getaddrinfo(host, None)}
     except OSError:
         return set()  # a name that does not resolve (now) admits nobody

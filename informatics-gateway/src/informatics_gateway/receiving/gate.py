@@ -10,7 +10,7 @@ from pynetdicom.presentation import PresentationContext
 
 from ..config import Config
 from ..model import Refusal
-from .admission import LOCAL_LIMIT_EXCEEDED, Admission, AssociationRejected
+from .admission import LOCAL_LIMIT_EXCEEDED, Admission, AssociationRejected, same_address
 from .incoming import new_association
 from .reception import Limits, Listener, Reception
 
@@ -32,6 +32,7 @@ class Gate:
         self, calling: str, called: str, host: str, proposed: Sequence[PresentationContext]
     ) -> tuple[Reception, list[PresentationContext]]:
         """What takes the association's instances, and the supported contexts.  Raises AssociationRejected."""
+        host = same_address(host)
         try:
             source = self._admission.source(calling, host)
             contexts = self._admission.contexts(called, proposed)

@@ -2,6 +2,7 @@
 """A socket read in large pieces that are looked at in place: nothing is copied on the way to the file."""
 
 import socket
+import time
 from collections.abc import Iterator
 from struct import pack
 
@@ -15,13 +16,15 @@ class Stream:
         self._socket = connection
         self._view = memoryview(bytearray(BUFFER))
         self._start = self._end = 0
+        self._timeout_s = 0.0
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def set_timeout(self, seconds: float) -> None:
-        """How long the peer may be silent, or not take what is sent, from now on.
+        """How long the peer may be silent, take for the next BUFFER bytes, or not take what is sent.
 
         The kernel keeps the time: with Python's own timeout each read would be two system calls.
         """
+        self._timeout_s = seconds
         whole, part = divmod(seconds, 1)
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             self._socket.setsockopt(socket.SOL_SOCKET, option, pack("ll", int(whole), int(part * 1e6)))
@@ -50,8 +53,11 @@ class Stream:
             rest = self._view[self._start : self._end]
             self._start, self._end = 0, len(rest)
             self._view[: self._end] = bytes(rest)
+        deadline = time.monotonic() + self._timeout_s
         while self._end - self._start < count:
             self._end += self._receive()
+            if time.monotonic() > deadline:  # it was never silent, but it dawdles
+                raise TimeoutError("the peer took too long")
 
     def _receive(self) -> int:
         try:

@@ -21,8 +21,12 @@ class StreamingServer:
 
     def __init__(self, dicom: Dicom, gate: Gate) -> None:
         self._gate, self._idle_timeout_s = gate, dicom.idle_timeout_s
-        family = socket.AF_INET6 if ":" in dicom.host else socket.AF_INET
-        self._listening = socket.create_server((dicom.host, dicom.port), family=family, backlog=BACKLOG)
+        self._listening = socket.create_server(
+            (dicom.host, dicom.port),
+            family=socket.AF_INET6 if ":" in dicom.host else socket.AF_INET,
+            backlog=BACKLOG,
+            dualstack_ipv6=dicom.host == "::",
+        )
         self.port = int(self._listening.getsockname()[1])
         self._open: set[socket.socket] = set()
         self._stopping = threading.Event()
