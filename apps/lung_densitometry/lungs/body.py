@@ -13,6 +13,7 @@ from .morphology import IN_PLANE, Bools, dilate, erode
 TISSUE_HU = -400.0  # halfway between lung and soft tissue, so that partial volume does not move the edge
 GAS_HU = -950.0
 FILLED = 0.25  # with less gas than this round a slice's edge, the body fills the field of view
+LEAST_TISSUE = 0.1  # of a slice, or it is no slice of a body
 SHELL, HANG = 2, 6  # voxels: thinner parts are taken off, and put back where they are this close to the rest
 
 
@@ -43,7 +44,7 @@ def find_body(level: Level) -> Body:
     rim = dilate(edge, 1, (1, 2)) & ~padding
     is_open = np.zeros(count + 1, bool)
     is_open[np.unique(regions[edge | rim])] = True
-    is_cut = is_open & _lung_like(level.hu, regions, rim)
+    is_cut = is_open & _lung_like(level.hu, regions, rim, tissue)
     is_open[0] = True  # the body itself
     return Body(tissue, (~is_open | is_cut)[regions] & ~padding, is_cut[regions] & ~padding)
 
@@ -60,10 +61,10 @@ def _without_table(tissue: Bools) -> Bools:
     return np.asarray(body)
 
 
-def _lung_like(hu: NDArray[np.float32], regions: NDArray[np.int32], rim: Bools) -> Bools:
+def _lung_like(hu: NDArray[np.float32], regions: NDArray[np.int32], rim: Bools, tissue: Bools) -> Bools:
     """Which regions are denser than gas and lie in slices whose field of view the body fills."""
     gas = (rim & (hu < GAS_HU)).sum((1, 2))
-    filled = gas < FILLED * np.maximum(rim.sum((1, 2)), 1)
+    filled = (gas < FILLED * rim.sum((1, 2))) & (tissue.mean((1, 2)) > LEAST_TISSUE)
     count = int(regions.max()) + 1
     voxels = np.bincount(regions[filled].ravel(), minlength=count)
     sums = np.bincount(regions[filled].ravel(), hu[filled].ravel(), minlength=count)

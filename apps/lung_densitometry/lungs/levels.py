@@ -29,7 +29,10 @@ class Level:
 
     def coarser(self, about_mm: float) -> "Level":
         """The level whose voxels are means over whole blocks, about `about_mm` wide."""
-        z, y, x = (max(1, round(about_mm / step)) for step in self.spacing_mm)
+        z, y, x = (
+            max(1, min(round(about_mm / step), count))
+            for step, count in zip(self.spacing_mm, self.hu.shape, strict=True)
+        )
         dz, dy, dx = self.spacing_mm
         hu = block_mean(self.hu, (z, y, x))
         padding = None if self.padding is None else block_any(self.padding, (z, y, x))

@@ -22,7 +22,6 @@ from .shapes import (
     Ellipsoid,
     Outside,
     Point,
-    Shape,
     Side,
     Stripes,
 )
@@ -59,7 +58,7 @@ def thorax(seed: int, unequal: bool = False) -> Scene:
         _lung(scene, chest, side)
     _mediastinum(scene, chest)
     for side in SIDES:
-        _vessels(scene, chest, side)
+        _vessels_and_nodule(scene, chest, side)
     _spine_and_ribs(scene, chest)
     _airways(scene, chest)
     _abdomen_gas(scene, chest)
@@ -95,7 +94,7 @@ def _body(scene: Scene, chest: Chest) -> None:
 
 
 def _lung(scene: Scene, chest: Chest, side: str) -> None:
-    """Parenchyma in layers from light in front to dense at the back, emphysema and a nodule in it."""
+    """Parenchyma in layers from light in front to dense at the back, emphysema in it."""
     rx, ry, _ = chest.cavity.radii
     sign, u = SIDES[side], chest.draw.uniform
     dome = AboveDome((sign * 0.42 * rx + chest.midline / 2, -6, chest.dome[side]), (0.6 * rx, ry), u(36, 44))
@@ -107,11 +106,6 @@ def _lung(scene: Scene, chest: Chest, side: str) -> None:
     for _ in range(int(chest.draw.integers(5, 15))):
         centre = chest.midline + sign * u(28, 95), u(-60, 50), u(-40, 75)
         scene.paint(Ellipsoid(centre, (u(8, 20), u(8, 20), u(9, 24))), emphysema, parenchyma)
-    place = chest.midline + sign * u(55, 80), u(-20, 30), u(10, 40)
-    radius = u(6, 9)
-    scene.paint(
-        Ellipsoid(place, (radius, radius, radius)), scene.material(f"{side} nodule", 35, side), parenchyma
-    )
 
 
 def _mediastinum(scene: Scene, chest: Chest) -> None:
@@ -129,11 +123,14 @@ def _mediastinum(scene: Scene, chest: Chest) -> None:
     scene.paint(Capsule((m - 2, 36, 55), (m - 2, 36, 62), 2.5), scene.material("oesophageal gas", -1000))
 
 
-def _vessels(scene: Scene, chest: Chest, side: str) -> None:
+def _vessels_and_nodule(scene: Scene, chest: Chest, side: str) -> None:
     label = scene.material(f"{side} vessel", 40, side)
     lung = scene.labels_of(side)
     for rod in branches(chest.draw, chest.hilum[side], SIDES[side]):
         scene.paint(Capsule(rod.start, rod.end, rod.radius), label, lung)
+    u, radius = chest.draw.uniform, chest.draw.uniform(6, 9)
+    place = chest.midline + SIDES[side] * u(55, 80), u(-20, 30), u(10, 40)
+    scene.paint(Ellipsoid(place, (radius,) * 3), scene.material(f"{side} nodule", 35, side), lung)
 
 
 def _spine_and_ribs(scene: Scene, chest: Chest) -> None:
@@ -170,13 +167,15 @@ def _airways(scene: Scene, chest: Chest) -> None:
 
 
 def _abdomen_gas(scene: Scene, chest: Chest) -> None:
-    u, gas = chest.draw.uniform, scene.material("bowel gas", -1000)
-    left = chest.dome["left"]
-    below: list[Shape] = [Ellipsoid((56, -18, left - 32), (30, 30, 26))]
-    below += [
-        Ellipsoid((x, u(-50, -20), u(-165, -140)), (u(14, 26), u(12, 20), u(12, 22)))
-        for x in (-80, -30, 30, 85)
-    ]
-    abdomen = frozenset(k for k, material in enumerate(scene.materials) if material.name == "abdomen")
-    for shape in below:
-        scene.paint(shape, gas, abdomen)
+    """Stomach and bowel: gas with 4 mm of wall and diaphragm round it."""
+    u, left = chest.draw.uniform, chest.dome["left"]
+    wall, gas = scene.material("bowel wall", 40), scene.material("bowel gas", -1000)
+    below: list[tuple[Point, Point]] = [((56, -18, left - 32), (30, 30, 26))]
+    for x in (-80, -30, 30, 85):
+        below.append(((x, u(-50, -20), u(-165, -140)), (u(14, 26), u(12, 20), u(12, 22))))
+    soft = {"abdomen", "bowel wall"}
+    within = frozenset(k for k, each in enumerate(scene.materials) if each.name in soft or each.lung)
+    for centre, (rx, ry, rz) in below:
+        scene.paint(Ellipsoid(centre, (rx + 4, ry + 4, rz + 4)), wall, within)
+    for centre, radii in below:
+        scene.paint(Ellipsoid(centre, radii), gas, within)
