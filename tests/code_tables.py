@@ -9,6 +9,7 @@ from pydicom.sr._concepts_dict import concepts
 from pydicom.sr.coding import Code
 
 PRIVATE_SCHEME = "99GANTRY"
+LANGUAGE_TAGS = "RFC5646"  # of the language of a report: a grammar, not a table (PS3.16 §8)
 
 
 @cache
@@ -22,14 +23,14 @@ def meanings() -> dict[tuple[str, str], set[str]]:
     return found
 
 
-def wrong_with(code: Code) -> str:
-    """Why a code must not be used, in words; empty when it may."""
-    if code.scheme_designator == PRIVATE_SCHEME:
+def wrong_with(code: Code, wording: bool = True) -> str:
+    """Why a code must not be used, in words; empty when it may.  `wording`: its meaning is looked at too."""
+    if code.scheme_designator in (PRIVATE_SCHEME, LANGUAGE_TAGS):
         return ""
     known = meanings().get((code.scheme_designator, code.value), set())
     if not known:
         return f"{code.value} is not a known code of {code.scheme_designator}"
-    if code.meaning.casefold() not in {meaning.casefold() for meaning in known}:
+    if wording and code.meaning.casefold() not in {meaning.casefold() for meaning in known}:
         return f"{code.value} of {code.scheme_designator} means {sorted(known)}, not {code.meaning!r}"
     return ""
 

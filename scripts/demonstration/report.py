@@ -33,11 +33,12 @@ TRUE_NUMBERS = {
 def print_results(console: Console, details: Mapping[str, Any], fetched: Mapping[str, Dataset]) -> None:
     """Each result: its kind, its series and its UID; then how the destination proved that it has them."""
     table = _table("What came back", "kind", "series", "SOPInstanceUID")
-    for result in details["results"]:
-        uid = result["sop_instance_uid"]
-        table.add_row(result["kind"], str(fetched[uid].SeriesNumber), uid)
+    by_series = sorted(fetched.values(), key=lambda dataset: int(dataset.SeriesNumber))
+    kinds = {result["sop_instance_uid"]: result["kind"] for result in details["results"]}
+    for dataset in by_series:
+        table.add_row(kinds[dataset.SOPInstanceUID], str(dataset.SeriesNumber), dataset.SOPInstanceUID)
     console.print(table)
-    for dataset in fetched.values():
+    for dataset in by_series:
         console.print(f"series {dataset.SeriesNumber}: {dataset.SeriesDescription}", markup=False)
     proofs = ", ".join(sorted({proof["how"] for proof in details["proofs"]}))
     console.print(f"proof that it is in the archive: {proofs}", markup=False)

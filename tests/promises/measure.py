@@ -9,7 +9,7 @@ from pathlib import Path
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 # Methods that foreign base classes explain.
-OVERRIDES = {"Operator": {"setup", "compute"}, "Application": {"compose"}}
+OVERRIDES = {"_Step": {"setup", "compute"}, "Application": {"compose"}}
 
 
 @dataclass(frozen=True)

@@ -3,83 +3,31 @@
 
 import ast
 import re
-import shlex
 import tomllib
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
-import typer
+from documented import PAGES, ROOT, blocks, commands, key
 from pydantic import BaseModel
+from test_commands import WRITTEN
 
 from informatics_gateway import config
-from informatics_gateway.cli import app as gantry
 
-ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "informatics-gateway" / "gantry.example.toml"
-PAGES = sorted(path for folder in (".", "docs", "apps", "apps/*") for path in ROOT.glob(f"{folder}/*.md"))
 ALL_PAGES = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-SHELL = {"cd", "cp", "export", "printf"}
-
-# Every command of the documentation, and the test (or the file) that runs it.
+# Every command of the documentation that test_commands.py does not run, and what runs it.
 RUN_BY = {
     "scripts/setup": ".ci/run",
     "scripts/test": ".ci/run",
     "scripts/demo": "tests/line/test_demo.py::test_the_demo_shows_what_came_back",
-    "scripts/make-phantom": "tests/data/test_phantom.py",
+    "scripts/make-phantom": "tests/data/test_phantom_files.py",
+    "scripts/check-apps": "tests/promises/test_scripts.py::test_check_apps",
     "docker compose up": "tests/promises/test_compose.py::test_a_study_survives_down_and_up",
     "docker compose down": "tests/promises/test_compose.py::test_a_study_survives_down_and_up",
-    "apps/lung_densitometry/app.py manifest": "tests/apps",
-    "gantry doctor": "tests/gateway",
-    "gantry serve": "tests/line/test_demo.py::test_the_demo_shows_what_came_back",
-    "gantry jobs list": "tests/gateway",
-    "gantry jobs show": "tests/gateway",
-    "gantry jobs retry": "tests/gateway",
-    "gantry jobs cancel": "tests/gateway",
-    "gantry routes test": "tests/gateway",
-    "gantry quarantine list": "tests/gateway",
-    "gantry quarantine show": "tests/gateway",
-    "gantry quarantine release": "tests/gateway",
-    "gantry apps list": "tests/gateway",
-    "gantry apps check": "tests/gateway",
-    "gantry apps run": "tests/gateway",
+    "gantry serve": "tests/line/test_line.py",
+    "gantry apps check": "tests/gateway/test_apps_check.py",
 }
-
-
-def _blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
-
-
-def _commands(page: Path) -> list[list[str]]:
-    lines = [line for block in _blocks(page, "sh") for line in block.splitlines()]
-    words = [shlex.split(line.partition(" > ")[0], comments=True) for line in lines]
-    return [each for each in words if each and each[0] not in SHELL]
-
-
-def _key(words: list[str]) -> str:
-    """The command by which RUN_BY knows it: the program and its subcommands."""
-    match words[0].removeprefix(".venv/bin/"), *words[1:]:
-        case "python", script, *rest:
-            return " ".join((script, *rest[:1]))
-        case "docker", "compose", verb, *_:
-            return f"docker compose {verb}"
-        case "gantry", *rest:
-            return " ".join(("gantry", *_subcommand(rest)[0]))
-        case program, *_:
-            return program
-    raise AssertionError(words)
-
-
-def _subcommand(words: list[str]) -> tuple[list[str], Any]:
-    """The words that name a command of `gantry`, and the command."""
-    command, named = typer.main.get_command(gantry), []
-    while hasattr(command, "commands"):
-        word = words[len(named)]
-        assert word in command.commands, f"gantry {' '.join((*named, word))} does not exist"
-        named, command = [*named, word], command.commands[word]
-    return named, command
 
 
 def test_readme_and_architecture_are_short():
@@ -106,26 +54,23 @@ def test_paths_in_tables_and_text_exist(page):
 
 @ALL_PAGES
 def test_every_command_is_one_that_a_test_runs(page):
-    assert [" ".join(words) for words in _commands(page) if _key(words) not in RUN_BY] == []
+    run = {*RUN_BY, *(key(words) for _, words in WRITTEN.values())}
+    assert [" ".join(words) for words in commands(page) if key(words) not in run] == []
 
 
 @pytest.mark.parametrize("command", RUN_BY)
 def test_the_list_of_commands_is_true(command):
-    assert command in {_key(words) for page in PAGES for words in _commands(page)}, "no page has it any more"
+    assert command in {key(words) for page in PAGES for words in commands(page)}, "no page has it any more"
     assert _exists(RUN_BY[command]), RUN_BY[command]
 
 
 @ALL_PAGES
-def test_programs_and_options_exist(page):
-    for words in _commands(page):
-        program = words[0].removeprefix(".venv/bin/")
-        options = {word.partition("=")[0] for word in words if word.startswith("--")}
-        if program == "gantry":
-            _, command = _subcommand(words[1:])
-            assert options <= {name for parameter in command.params for name in parameter.opts}, words
-        elif program.startswith("scripts/"):
-            assert (ROOT / program).stat().st_mode & 0o111, words
-            sources = [ROOT / program, *(ROOT / "scripts" / "demonstration").glob("*.py")]
+def test_scripts_and_their_options_exist(page):
+    for words in commands(page):
+        if words[0].startswith("scripts/"):
+            options = {word.partition("=")[0] for word in words if word.startswith("--")}
+            assert (ROOT / words[0]).stat().st_mode & 0o111, words
+            sources = [ROOT / words[0], *(ROOT / "scripts" / "demonstration").glob("*.py")]
             assert all(any(option in path.read_text() for path in sources) for option in options), words
 
 
@@ -202,7 +147,7 @@ def test_the_example_configuration_shows_the_defaults(section):
 
 
 def test_the_app_in_the_readme_works():
-    [code] = _blocks(ROOT / "apps" / "README.md", "python")
+    [code] = blocks(ROOT / "apps" / "README.md", "python")
     names = {"__name__": "readme"}
     exec(compile(code, "apps/README.md", "exec"), names)
     names["infer"] = lambda net, array: np.ones(array.shape, np.uint8)

@@ -145,3 +145,10 @@ def test_without_rights_nothing_is_installed_and_the_missing_are_named(tmp_path)
 
 def test_a_failing_apt_fails(tmp_path):
     assert _install_parts(tmp_path, id="echo 0", apt_get="exit 100").returncode == 100
+
+
+def test_check_apps():
+    app = "tests/operators/apps/torch_free"
+    done = subprocess.run([ROOT / "scripts" / "check-apps", app], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "keeps the contract" in done.stdout
