@@ -2,6 +2,7 @@
 """Files that are still there after a power cut: written, synchronised, named, the folder synchronised."""
 
 import os
+import tempfile
 from pathlib import Path
 
 
@@ -28,3 +29,15 @@ def write_file(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def unwritable(folder: Path) -> str:
+    """Why nothing durable can be written into `folder`, by trying it; empty when it can."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".probe-") as probe:
+            probe.write(b"\0")
+            probe.flush()
+            os.fsync(probe.fileno())
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""

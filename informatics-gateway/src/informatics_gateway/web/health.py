@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether the gateway can do its work now: the reasons why not, each with what to do."""
 
-import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..config import Config
+from ..durable import unwritable
 from ..store import Journal
 
 Health = Callable[[], Sequence[str]]
@@ -54,7 +53,7 @@ class Readiness:
     def _reasons(self) -> Iterator[Reason]:
         for sentence in self._health():
             yield Reason(sentence, "The log of `gantry serve` says why; `gantry doctor` tests every setting.")
-        if trouble := self._unwritable():
+        if trouble := unwritable(self._storage):
             hint = "Check the owner, the mode and the mount of [storage] path."
             yield Reason(f"The storage folder cannot be written: {trouble}.", hint)
         if trouble := self._journal.trouble():
@@ -63,16 +62,6 @@ class Readiness:
             free, reserve = f"{space.free / GB:.1f} GB", f"{space.reserve / GB:g} GB"
             sentence = f"Only {free} are free; under {reserve} new instances are refused."
             yield Reason(sentence, "Free disk space, or lower [storage] reserve_gb; it resumes by itself.")
-
-    def _unwritable(self) -> str:
-        try:
-            with tempfile.NamedTemporaryFile(dir=self._storage, prefix=".ready-") as probe:
-                probe.write(b"\0")
-                probe.flush()
-                os.fsync(probe.fileno())
-        except OSError as error:
-            return error.strerror or str(error)
-        return ""
 
     def space(self) -> Space:
         """The disk space under the storage folder; none where it cannot be asked."""

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The apps: that each is there, says what it is, has its models and a button."""
+
+from collections.abc import Iterator
+
+from ..apps import AppFolder, AppManifest, missing_models
+from ..config import App, Config
+from ..errors import GantryError
+from .check import Check, fail, failed, ok, warn
+
+
+def tools(config: Config) -> Iterator[Check]:
+    """The checks of every [[app]], and that a [[route]] leads to it."""
+    if not config.apps:
+        yield warn("apps", "There is no app.", "Add an [[app]] and a [[route]] to it.")
+    for app in config.apps:
+        yield _app(app)
+        if not any(route.app == app.name for route in config.routes):
+            hint = f'Add a [[route]] with app = "{app.name}".'
+            yield warn(f"app {app.name}", "No button leads to it.", hint)
+
+
+def _app(app: App) -> Check:
+    name = f"app {app.name}"
+    if not app.path.is_dir():
+        return fail(name, f"There is no folder {app.path}.", "Correct `path` of this [[app]].")
+    folder = AppFolder(app.path)
+    try:
+        manifest = folder.manifest()
+    except GantryError as error:
+        return failed(name, error)
+    return _models(name, app, folder, manifest)
+
+
+def _models(name: str, app: App, folder: AppFolder, manifest: AppManifest) -> Check:
+    models = app.models or folder.models
+    missing = missing_models(manifest, models)
+    if missing:
+        hint = f"Run `scripts/fetch-models {folder.name}`, or correct `models` of this [[app]]."
+        return fail(name, f"Models are missing in {models}: {', '.join(missing)}.", hint)
+    has = (
+        f"its {len(manifest.models)} model files are there" if manifest.models else "it needs no model files"
+    )
+    return ok(name, f"{manifest.name} {manifest.version}, runner {app.runner}, stage {app.stage}; {has}.")
