@@ -9,6 +9,8 @@ from result_files import INFO, JOB, MILLILITRE, SEGMENTS, all_kinds, block, ct, 
 
 from imaging_data import check_uid
 from imaging_operators import AppInfo, Code, Measurement, Measurements, Segmentation, TextReport, codes
+from imaging_operators.context import JobContext
+from imaging_operators.results.base import ResultContext, RunContext
 from imaging_operators.results.envelope import series_number
 
 RESEARCH_ONLY = "NOT FOR CLINICAL USE - RESEARCH ONLY"
@@ -131,6 +133,34 @@ def uids(written) -> set[str]:
 )
 def test_other_origins_have_other_uids(tmp_path, volume, written, other):
     assert uids(written).isdisjoint(uids(write(tmp_path / "out", volume, all_kinds(volume), **other)))
+
+
+@pytest.mark.parametrize(
+    ("change", "of_the_job"),
+    [({"digest": "e" * 64}, {}), ({}, {"revision": 2}), ({}, {"segmentation": "labelmap"})],
+)
+def test_a_uid_depends_on_all_of_its_origin(volume, change, of_the_job):
+    runs = [
+        RunContext(volume, INFO, **args)
+        for args in (
+            {"digest": "d" * 64, "job": JobContext()},
+            {"digest": "d" * 64, "job": JobContext(**of_the_job)} | change,
+        )
+    ]
+    one, other = (ResultContext(run, "text-report", 0).uid("instance") for run in runs)
+    assert one != other
+    assert ResultContext(runs[0], "text-report", 1).uid("instance") != one
+    assert ResultContext(runs[0], "measurements", 0).uid("instance") != one
+    assert ResultContext(runs[0], "text-report", 0).uid("instance") == one
+
+
+def test_another_predecessor_is_other_content(tmp_path, volume):
+    other = replaced(303) | {"sop_instance_uid": "2.25.99"}
+    reports = [
+        report(tmp_path / str(index), volume, revision=2, replaces=[predecessor])
+        for index, predecessor in enumerate((replaced(303), other))
+    ]
+    assert reports[0].SOPInstanceUID != reports[1].SOPInstanceUID
 
 
 def test_another_input_has_other_uids(tmp_path, written):

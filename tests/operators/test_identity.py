@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whose results are: the source's patient and study, without what the source got wrong."""
 
+import warnings
+
 import pytest
 from dicom_tools import dciodvfy_errors
 from pydicom import Dataset, dcmread
@@ -51,6 +53,27 @@ def test_the_study_is_the_source_s(tmp_path):
         assert (result.StudyDate, result.StudyTime, result.StudyID) == ("20260101", "120000", "1")
 
 
+def test_a_patient_id_with_a_backslash_stays_as_it_is(tmp_path):
+    for result in objects(tmp_path, PatientID="A\\B"):
+        assert "\\".join(result.PatientID) == "A\\B"
+
+
+@pytest.mark.parametrize(("version", "copied"), [("2026", True), ("more than sixteen", False)])
+def test_a_sequence_is_copied_when_all_of_it_is_legal(tmp_path, version, copied):
+    other, issuer, procedure = Dataset(), Dataset(), Dataset()
+    issuer.UniversalEntityID, issuer.UniversalEntityIDType = "hospital.example", "DNS"
+    other.PatientID, other.TypeOfPatientID = "7", "TEXT"
+    other.IssuerOfPatientIDQualifiersSequence = [issuer]
+    procedure.CodeValue, procedure.CodingSchemeDesignator, procedure.CodeMeaning = "1", "99X", "Thorax"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        procedure.CodingSchemeVersion = version
+        found = objects(tmp_path, OtherPatientIDsSequence=[other], ProcedureCodeSequence=[procedure])
+    for result in found:
+        assert result.OtherPatientIDsSequence == [other]
+        assert ("ProcedureCodeSequence" in result) == copied
+
+
 def test_what_is_of_the_source_alone_is_not_copied(tmp_path):
     for result in objects(
         tmp_path, PatientComments="x", OtherPatientNames="A^B", InstitutionName="Here", KVP="90"
@@ -87,6 +110,7 @@ WRONG = {
     "PatientWeight": "72.4999999999999999",
     "SliceThickness": "2.499999999999999999",
     "IssuerOfPatientID": "y" * 65,
+    "TimezoneOffsetFromUTC": "Berlin",
 }
 
 
@@ -119,7 +143,13 @@ def _put_raw(path, values):
 
 def test_illegal_optional_values_are_left_out(from_wrong_source):
     for result in from_wrong_source.objects.values():
-        left_out = {"PatientAge", "StudyDescription", "PatientWeight", "IssuerOfPatientID"}
+        left_out = {
+            "PatientAge",
+            "StudyDescription",
+            "PatientWeight",
+            "IssuerOfPatientID",
+            "TimezoneOffsetFromUTC",
+        }
         assert not left_out & set(result.dir())
 
 

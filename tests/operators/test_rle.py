@@ -36,5 +36,10 @@ def test_an_empty_slice_is_small():
     assert len(frame) == 64 + 512 * 8  # each row on its own, in four runs of 128
 
 
+def test_no_run_crosses_the_end_of_a_row():
+    [frame] = encode_frames(np.zeros((1, 3, 10), np.uint8))
+    assert frame[64:] == bytes([257 - 10, 0]) * 3
+
+
 def test_every_frame_has_an_even_length():
     assert all(len(frame) % 2 == 0 for frame in encode_frames(np.eye(7, dtype=np.uint8)[None]))

@@ -40,6 +40,7 @@ def assert_names_its_sources(seg, volume) -> None:
         key = source.ReferencedSOPInstanceUID, source.get("ReferencedFrameNumber", 1)
         position = group.PlanePositionSequence[0].ImagePositionPatient
         assert np.allclose(position, place[key], atol=1e-3)
+        assert max(len(str(value)) for value in position) <= 16
 
 
 @pytest.mark.parametrize("kind", ["binary", "labelmap"])
@@ -125,6 +126,16 @@ def test_a_segment_without_voxels_is_described_and_has_no_frame(tmp_path, volume
     assert numbers == {1, 2}
 
 
+@pytest.mark.parametrize(("rows", "columns"), [(13, 15), (5, 5), (7, 8)])
+def test_bits_of_many_frames_follow_each_other_without_gaps(tmp_path, rows, columns):
+    volume = ct(tmp_path / "ct", slices=21, rows=rows, columns=columns)
+    labelmap = np.random.default_rng(1).integers(0, 3, volume.shape, np.uint8)
+    seg = write(tmp_path / "out", volume, Segmentation(labelmap, SEGMENTS))["segmentation-0"]
+    assert seg.NumberOfFrames == 42
+    assert len(seg.PixelData) == 2 * -(-42 * rows * columns // 16)
+    assert np.array_equal(shown(seg, volume), labelmap)
+
+
 def test_labelmap_is_rle_with_background_last(as_labelmap, volume):
     seg = as_labelmap["segmentation-0"]
     assert seg.SOPClassUID == "1.2.840.10008.5.1.4.1.1.66.7"
@@ -163,13 +174,18 @@ def test_it_refers_to_all_of_its_source(written, volume):
     assert named == [instance.sop_instance_uid for instance, _ in volume.sources]
 
 
-def test_thickness_is_the_source_s_and_spacing_is_measured(tmp_path):
-    volume = ct(tmp_path / "ct", SliceThickness="3")
+@pytest.mark.parametrize(
+    ("said", "thickness"), [("3", 3), ("1.12345678901234567", 1.1235), ("0", 2.5), ("", 2.5)]
+)
+def test_thickness_is_the_source_s_and_spacing_is_measured(tmp_path, said, thickness):
+    volume = ct(tmp_path / "ct", SliceThickness=said)
     [shared] = write(tmp_path / "out", volume, one(block(volume) > 0))[
         "segmentation-0"
     ].SharedFunctionalGroupsSequence
     [measures] = shared.PixelMeasuresSequence
-    assert (measures.SliceThickness, measures.SpacingBetweenSlices) == (3, 2.5)
+    assert measures.SliceThickness == pytest.approx(thickness, abs=1e-3)
+    assert len(str(measures.SliceThickness)) <= 16
+    assert measures.SpacingBetweenSlices == 2.5
 
 
 def test_without_a_frame_of_reference_it_lies_where_its_source_says(tmp_path):

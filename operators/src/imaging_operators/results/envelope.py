@@ -70,8 +70,6 @@ def _add_identity(dataset: Dataset, context: ResultContext) -> None:
     for keyword in (*IDENTITY, *REQUIRED, *OPTIONAL, *DEIDENTIFICATION):
         if keyword in identity:
             dataset[keyword] = identity[keyword]
-        elif keyword in dataset:
-            del dataset[keyword]
     dataset.SpecificCharacterSet = CHARACTER_SET
 
 

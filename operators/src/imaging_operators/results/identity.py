@@ -6,15 +6,16 @@ would make our object invalid: an optional one is left out, a required one is le
 PatientName and StudyInstanceUID are copied as they are, because by them the result is found again.
 """
 
+import re
 import warnings
-from collections.abc import Iterable
 from typing import Any
 
 from pydicom import DataElement, Dataset, config
 from pydicom.datadict import dictionary_VR
-from pydicom.multival import MultiValue
 from pydicom.tag import Tag
-from pydicom.valuerep import DSfloat, validate_value
+from pydicom.valuerep import validate_value
+
+from imaging_data.values import items_of, text_of, values_of
 
 CHARACTER_SET = "ISO_IR 192"
 
@@ -50,6 +51,7 @@ OPTIONAL = (
 )
 DEIDENTIFICATION = ("PatientIdentityRemoved", "DeidentificationMethod", "DeidentificationMethodCodeSequence")
 SEXES = ("M", "F", "O")
+TIME_ZONE = re.compile(r"[+-](0\d|1[0-4])[0-5]\d")  # PS3.3 C.12.1.1.8
 
 
 def identity_attributes(header: Dataset) -> Dataset:
@@ -69,6 +71,8 @@ def identity_attributes(header: Dataset) -> Dataset:
                 clean.add(element)
     if clean.PatientSex not in SEXES:
         clean.PatientSex = None
+    if not TIME_ZONE.fullmatch(clean.get("TimezoneOffsetFromUTC", "+0000")):
+        del clean.TimezoneOffsetFromUTC
     clean.SpecificCharacterSet = CHARACTER_SET
     return clean
 
@@ -80,8 +84,7 @@ def _deidentification(header: Dataset) -> tuple[str, ...]:
 
 
 def _as_text(header: Dataset, keyword: str) -> DataElement:
-    value = header.get(keyword)
-    return _element(keyword, str(value) if value else None)
+    return _element(keyword, text_of(header, keyword) or None)
 
 
 def _element(keyword: str, value: Any) -> DataElement:
@@ -90,42 +93,28 @@ def _element(keyword: str, value: Any) -> DataElement:
 
 def _valid_element(header: Dataset, keyword: str) -> DataElement | None:
     """A copy of the element, None when it is absent, empty or breaks its VR."""
-    if keyword not in header:
-        return None
-    element = header[keyword]
-    if dictionary_VR(keyword) != element.VR or element.is_empty:
-        return None
-    if element.VR == "SQ":
-        items = [_valid_item(item) for item in element.value]
+    vr = dictionary_VR(keyword)
+    if vr == "SQ":
+        items = [_valid_item(item) for item in items_of(header, keyword)]
         whole = [item for item in items if item is not None]
-        return DataElement(element.tag, "SQ", whole) if len(whole) == len(items) else None
-    values = [_plain(value) for value in _values(element)]
-    valid = all(is_valid(element.VR, value) for value in values)
-    return DataElement(element.tag, element.VR, values if len(values) > 1 else values[0]) if valid else None
+        return _element(keyword, whole) if whole and len(whole) == len(items) else None
+    texts = [str(value) for value in values_of(header, keyword)]
+    if not texts or not all(is_valid(vr, text) for text in texts):
+        return None
+    return _element(keyword, texts if len(texts) > 1 else texts[0])
 
 
 def _valid_item(item: Dataset) -> Dataset | None:
+    """A copy of the item without what is empty or private; None when anything in it breaks its VR."""
     clean = Dataset()
-    for element in item:
-        if element.keyword and not element.is_empty:
-            copied = _valid_element(item, element.keyword)
-            if copied is None:
-                return None
-            clean.add(copied)
+    for keyword in item.dir():
+        if item[keyword].is_empty:
+            continue
+        copied = _valid_element(item, keyword)
+        if copied is None:
+            return None
+        clean.add(copied)
     return clean
-
-
-def _values(element: DataElement) -> Iterable[Any]:
-    return element.value if isinstance(element.value, MultiValue) else [element.value]
-
-
-def _plain(value: Any) -> Any:
-    """Text of what pydicom read: a PersonName or DS must not bring the source's encoding along."""
-    return (
-        value
-        if isinstance(value, int | float | bytes) and not isinstance(value, str | DSfloat)
-        else str(value)
-    )
 
 
 def is_valid(vr: str, value: Any) -> bool:

@@ -120,8 +120,6 @@ class Measurements:
         )
         _separate_containers(dataset)
         dataset.CurrentRequestedProcedureEvidenceSequence = by_study(context.evidence)
-        if "PertinentOtherEvidenceSequence" in dataset:
-            del dataset.PertinentOtherEvidenceSequence
         if context.replaced is not None:
             dataset.PredecessorDocumentsSequence = by_study([Reference.to_replaced(context.replaced)])
         return dataset

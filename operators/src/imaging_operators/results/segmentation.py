@@ -24,7 +24,6 @@ from .evidence import instance_item
 from .frames import Frame, binary_frames, binary_pixels, functional_groups, labelmap_frames
 from .identity import CHARACTER_SET
 from .rle import encode_frames
-from .source import Source
 
 
 @dataclass(frozen=True)
@@ -164,7 +163,7 @@ def _put_frames(dataset: Dataset, frames: Sequence[Frame], pixels: bytes, contex
     dataset.NumberOfFrames = len(frames)
     dataset.PixelData = pixels
     dataset["PixelData"].VR = "OB"
-    _put_functional_groups(dataset, functional_groups(frames, source.slices), source)
+    _put_functional_groups(dataset, functional_groups(frames, source.slices))
     del dataset.SourceImageSequence  # each frame names its own
     if not dataset.FrameOfReferenceUID:  # then there is no Frame of Reference module (PS3.3 C.7.4.1)
         del dataset.FrameOfReferenceUID, dataset.PositionReferenceIndicator
@@ -175,11 +174,10 @@ def _put_frames(dataset: Dataset, frames: Sequence[Frame], pixels: bytes, contex
         item.DimensionOrganizationUID = uid
 
 
-def _put_functional_groups(dataset: Dataset, per_frame: bytes, source: Source) -> None:
+def _put_functional_groups(dataset: Dataset, per_frame: bytes) -> None:
     """Those of each frame as bytes, which pydicom writes as they are; those of all frames as Datasets."""
     [one_frame] = dataset.SharedFunctionalGroupsSequence
     [measures] = one_frame.PixelMeasuresSequence
-    measures.SpacingBetweenSlices = source.header.SpacingBetweenSlices
     shared = Dataset()
     shared.PixelMeasuresSequence = [measures]
     shared.PlaneOrientationSequence = one_frame.PlaneOrientationSequence

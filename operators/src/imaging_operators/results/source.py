@@ -10,8 +10,10 @@ from pydicom import Dataset
 from pydicom.uid import CTImageStorage
 from pydicom.valuerep import DSfloat, format_number_as_ds
 
+from imaging_data.values import numbers_of
+
 from .evidence import Reference
-from .identity import IDENTITY, REQUIRED, identity_attributes, is_valid
+from .identity import IDENTITY, REQUIRED, identity_attributes
 
 if TYPE_CHECKING:
     from imaging_data import SeriesInstance, Volume
@@ -100,8 +102,8 @@ def _slice(instance: "SeriesInstance", frame_number: int) -> SourceSlice:
 
 
 def _thickness_mm(header: Dataset) -> float | None:
-    value = header.get("SliceThickness")
-    return float(value) if value is not None and is_valid("DS", str(value)) and float(value) > 0 else None
+    [value] = numbers_of(header, "SliceThickness", 1) or [0.0]
+    return value if value > 0 else None
 
 
 def orientation(volume: "Volume") -> list[DSfloat]:
