@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -245,6 +246,34 @@ def test_a_patients_name_and_numbers_are_hidden():
     assert hide("O'Hara^Mary Ann^^Dr=山田^太郎.") == "[patient]."
     assert hider(IDENTITY)("janet") == "[patient]t"
     assert hider(Identity("", "", "", "1"))("as it was") == "as it was"
+
+
+@pytest.fixture
+def somebody():
+    """A folder of a user who is not root, as whom the test then runs: nothing is closed to root."""
+    folder = Path(tempfile.mkdtemp())
+    was_root = os.geteuid() == 0
+    if was_root:
+        os.chown(folder, 65534, 65534)
+        os.seteuid(65534)
+    yield folder
+    if was_root:
+        os.seteuid(0)
+    shutil.rmtree(folder)
+
+
+def test_locked_folders_are_no_hindrance_to_somebody_who_is_not_root(somebody):
+    work, kept = AttemptFolder(somebody / "work"), AttemptFolder(somebody / "kept")
+    for folder in (work.output / "locked" / "inner", work.path / "home" / "locked", work.input):
+        folder.mkdir(parents=True)
+        (folder / "file").touch()
+        folder.chmod(0)
+    (work.output / "locked").chmod(0o100)
+    assert folders.keep(work, kept) == []
+    assert (kept.output / "locked" / "inner" / "file").exists()
+    folders.make_durable(kept)
+    folders.remove(kept.path)
+    assert list(somebody.iterdir()) == []
 
 
 def test_removing_what_is_not_there_is_no_fault(tmp_path):

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import psutil
@@ -113,10 +114,11 @@ def test_an_app_gets_the_streams_it_talks_over(start):
     assert wait_for(lambda: os.read(process.output, 100)) == b"hello\n"
 
 
-def test_the_output_ends_with_the_app(start):
-    process = shell(start, "echo $$", talks=True)
-    assert os.read(process.output, 100)
+def test_the_output_ends_when_the_app_closes_it(start):
+    process = shell(start, "exec >&-; sleep 60", talks=True)
+    assert wait([process.output], 20)
     assert os.read(process.output, 100) == b""
+    assert process.exit_status() is None
 
 
 def test_a_log_that_cannot_be_written_starts_nothing(tmp_path):

@@ -109,6 +109,15 @@ def test_a_job_that_is_cancelled_before_it_starts_has_no_results(bench):
     cancelled.set()
     with pytest.raises(JobCancelled):
         bench.run("done", cancelled=cancelled)
+    assert not bench.kept().exists()
+
+
+def test_a_job_that_is_cancelled_in_its_last_moment_has_no_results(bench, monkeypatch):
+    """That moment is too short to be hit by chance: the cancel comes as the app's end is looked at."""
+    cancelled = threading.Event()
+    monkeypatch.setattr("informatics_gateway.execute.check", lambda *_: cancelled.set())
+    with pytest.raises(JobCancelled):
+        bench.run("done", cancelled=cancelled)
 
 
 def test_a_daemon_in_another_session_ends_with_the_app(bench):

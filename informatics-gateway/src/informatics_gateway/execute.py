@@ -71,14 +71,14 @@ class Executor:
         kept = self.folder(job)
         instances = {each.sop_instance_uid: each.path for each in job.input_set.instances}
         with runner.turn(program, cancelled):
+            _go_on(cancelled)
             work = folders.make(self._work / f"{job.id}.{job.attempt}", instances)
             try:
                 ended = runner.run(program, Task(work, asdict(request)), cancelled)
             finally:
                 strange = folders.keep(work, kept)
         check(ended, kept, hider(job.input_set.identity))
-        if cancelled.is_set():
-            raise JobCancelled
+        _go_on(cancelled)
         _refuse(strange)
         manifest = load_manifest(kept, job)
         folders.make_durable(kept)
@@ -184,6 +184,11 @@ def hider(identity: Identity) -> Callable[[str], str]:
         return str
     pattern = re.compile("|".join(map(re.escape, hidden)), re.IGNORECASE)
     return lambda sentence: pattern.sub("[patient]", sentence)
+
+
+def _go_on(cancelled: Event) -> None:
+    if cancelled.is_set():
+        raise JobCancelled
 
 
 def _refuse(strange: list[str]) -> None:
