@@ -43,7 +43,7 @@ class Section(BaseModel):
 class Storage(Section):
     """Where instances, journal and job folders live; never a network file system."""
 
-    path: Path = Path("data")
+    path: Path = Field(Path("data"), validate_default=True)
     reserve_gb: float = Field(10, ge=0)
 
     resolve = field_validator("path")(_from_file_folder)
@@ -198,7 +198,8 @@ class Route(Section):
 class Config(Section):
     """The whole file.  Build it with `load`."""
 
-    storage: Storage = Storage()
+    # Validated like one that is written: its default path is relative to the file too.
+    storage: Storage = Field(default_factory=dict, validate_default=True)
     dicom: Dicom = Dicom()
     assemble: Assemble = Assemble()
     deliver: Deliver = Deliver()
