@@ -2,15 +2,19 @@
 """compose.yaml and Dockerfile: loopback only, durable, no secret in git; started where that is possible."""
 
 import json
+import os
 import re
 import secrets
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 import yaml
+from builders import ct_series
+from orthanc import free_port
 
 from informatics_gateway.config import load
 
@@ -128,56 +132,89 @@ def test_the_image_installs_the_pinned_apps_extra():
     assert re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE) == ["python:3.11-slim"] * 2
 
 
-def _compose(*arguments: str, password: str = "not-a-real-one") -> subprocess.CompletedProcess[str]:
-    command = ["docker", "compose", "--file", str(FOLDER / "compose.yaml"), *arguments]
-    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "ORTHANC_PASSWORD": password}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280, check=False)
+class Stack:
+    """Both services under a name, ports and a password of their own."""
+
+    ports = ("ORTHANC_HTTP_PORT", "ORTHANC_DICOM_PORT", "GANTRY_DICOM_PORT", "GANTRY_WEB_PORT")
+
+    def __init__(self, password: str) -> None:
+        numbers = {name: str(free_port()) for name in self.ports}
+        self.environment = os.environ | numbers | {"ORTHANC_PASSWORD": password}
+        self.orthanc = httpx.Client(
+            base_url=f"http://127.0.0.1:{numbers['ORTHANC_HTTP_PORT']}", auth=("gantry", password), timeout=60
+        )
+        self.gateway = httpx.Client(base_url=f"http://127.0.0.1:{numbers['GANTRY_WEB_PORT']}", timeout=60)
+
+    def compose(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`docker compose` on our file."""
+        command = ["docker", "compose", "--project-name", "gantry-test", "--file", FOLDER / "compose.yaml"]
+        return subprocess.run(
+            [*command, *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=280,
+            check=False,
+        )
+
+    def up(self) -> None:
+        """Start both and wait until they are healthy."""
+        done = self.compose("up", "--detach", "--wait")
+        assert done.returncode == 0, done.stderr
+
+    def jobs(self) -> list[str]:
+        """The series of each job that the gateway knows."""
+        return [job["series_instance_uid"] for job in self.gateway.get("/api/jobs").json()["jobs"]]
 
 
-@pytest.fixture(scope="module")
-def compose() -> None:
-    """Skips where the docker client has no compose."""
+@pytest.fixture
+def stack() -> Stack:
+    """Not started; skips where the docker client has no compose."""
+    stack = Stack(secrets.token_hex(16))
     try:
-        there = _compose("version").returncode == 0
+        there = stack.compose("version").returncode == 0
     except OSError:
         there = False
     if not there:
         pytest.skip("docker compose is not installed")
+    return stack
 
 
-@pytest.mark.usefixtures("compose")
-def test_docker_compose_reads_the_file():
-    done = _compose("config", "--quiet")
+def test_docker_compose_reads_the_file(stack):
+    done = stack.compose("config", "--quiet")
     assert done.returncode == 0, done.stderr
-    assert "ORTHANC_PASSWORD" in _compose("config", "--quiet", password="").stderr
+    stack.environment["ORTHANC_PASSWORD"] = ""
+    assert "ORTHANC_PASSWORD" in stack.compose("config", "--quiet").stderr
 
 
 @pytest.fixture
-def started(compose) -> Iterator[str]:
-    """Both services, up and healthy; yields their password; taken down with their volumes afterwards."""
+def started(stack) -> Iterator[Stack]:
+    """Up and healthy; taken down with its volumes afterwards."""
     if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
         pytest.skip("engine not permitted")
     for image in (ORTHANC["image"], GATEWAY["image"]):
         if subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False).returncode:
             pytest.skip(f"image {image} is not here")
-    password = secrets.token_hex(16)
-    done = _compose("--project-name", "gantry-test", "up", "--detach", "--wait", password=password)
     try:
-        assert done.returncode == 0, done.stderr
-        yield password
+        stack.up()
+        yield stack
     finally:
-        _compose("--project-name", "gantry-test", "down", "--volumes", password=password)
+        stack.compose("down", "--volumes")
 
 
 @pytest.mark.engine
-def test_a_study_survives_down_and_up(started, tmp_path):
-    from pydicom.data import get_testdata_file
-
-    study = Path(str(get_testdata_file("CT_small.dcm")))
-    auth = ("gantry", started)
-    httpx.post("http://127.0.0.1:8042/instances", content=study.read_bytes(), auth=auth).raise_for_status()
-    assert httpx.get("http://127.0.0.1:8080/healthz").is_success
-    assert _compose("--project-name", "gantry-test", "down", password=started).returncode == 0
-    up = _compose("--project-name", "gantry-test", "up", "--detach", "--wait", password=started)
-    assert up.returncode == 0, up.stderr
-    assert len(httpx.get("http://127.0.0.1:8042/instances", auth=auth).json()) == 1
+def test_studies_and_jobs_survive_down_and_up(started, tmp_path):
+    paths = ct_series(tmp_path, slices=3)
+    for path in paths:
+        started.orthanc.post("/instances", content=path.read_bytes()).raise_for_status()
+    [series] = started.orthanc.get("/series").json()
+    started.orthanc.post("/modalities/LUNGS/store", content=series).raise_for_status()
+    deadline = time.monotonic() + 60
+    while not started.jobs():
+        assert time.monotonic() < deadline, started.compose("logs", "gateway").stdout
+        time.sleep(0.5)
+    before = started.jobs()
+    assert started.compose("down").returncode == 0
+    started.up()
+    assert started.jobs() == before
+    assert len(started.orthanc.get("/instances").json()) >= len(paths)

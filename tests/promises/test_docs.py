@@ -23,8 +23,8 @@ RUN_BY = {
     "scripts/demo": "tests/line/test_demo.py::test_the_demo_shows_what_came_back",
     "scripts/make-phantom": "tests/data/test_phantom_files.py",
     "scripts/check-apps": "tests/promises/test_scripts.py::test_check_apps",
-    "docker compose up": "tests/promises/test_compose.py::test_a_study_survives_down_and_up",
-    "docker compose down": "tests/promises/test_compose.py::test_a_study_survives_down_and_up",
+    "docker compose up": "tests/promises/test_compose.py::test_studies_and_jobs_survive_down_and_up",
+    "docker compose down": "tests/promises/test_compose.py::test_studies_and_jobs_survive_down_and_up",
     "gantry serve": "tests/line/test_line.py",
     "gantry apps check": "tests/gateway/test_apps_check.py",
 }
