@@ -139,7 +139,7 @@ BROKEN = {
     "an unexpected release response": pdu(RELEASE_RP, bytes(4)),
     "an acceptance": pdu(ASSOCIATE_AC, bytes(70)),
     "a value larger than its PDU": pdu(P_DATA, pack(">LBB", 100, 1, COMMAND) + bytes(10)),
-    "a value without control header": pdu(P_DATA, pack(">LBB", 1, 1, 0)),
+    "a value without control header": pdu(P_DATA, pack(">LBB", 1, 1, COMMAND)),
     "a data set without a command": pdu(P_DATA, value(1, LAST, bytes(10))),
     "a context that was not accepted": pdu(P_DATA, value(99, COMMAND | LAST, STORE)),
     "another service": pdu(P_DATA, value(1, COMMAND | LAST, command(C_FIND, "1.2.3"))),

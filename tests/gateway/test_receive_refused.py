@@ -89,6 +89,12 @@ def test_a_truncated_data_set(receiver: Running, instance: tuple[bytes, str], cu
     assert "cut off" in entry.sentence
 
 
+def test_a_data_set_that_ends_before_its_pixel_data(receiver: Running, instance: tuple[bytes, str]) -> None:
+    data_set, uid = instance
+    entry = _refused(receiver, data_set[: data_set.index(b"\xe0\x7f\x10\0")], uid, instance)
+    assert "no pixel data" in entry.sentence
+
+
 @pytest.mark.parametrize("content", [b"", b"This is not DICOM. " * 50, bytes(1000), b"\xff" * 1000])
 def test_what_is_no_data_set(receiver: Running, instance: tuple[bytes, str], content: bytes) -> None:
     _refused(receiver, content, "1.2.3", instance)
