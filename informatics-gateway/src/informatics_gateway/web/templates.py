@@ -10,12 +10,15 @@ from markupsafe import Markup, escape
 
 from .answers import VERSION
 
+UNITS = {"[hnsf'U]": "HU", "1": "", "mm2": "mm²", "mm3": "mm³", "cm2": "cm²", "cm3": "cm³", "[ppm]": "ppm"}
 STEPS = ((60, 1, "s"), (3600, 60, "min"), (86400, 3600, "h"), (float("inf"), 86400, "d"))
 
 
 def render(name: str, **values: Any) -> str:
     """The page `name` with these values."""
-    return _ENVIRONMENT.get_template(name).render(now=datetime.now(UTC), version=VERSION, **values)
+    return _ENVIRONMENT.get_template(name).render(
+        zone=datetime.now().astimezone().tzname(), version=VERSION, **values
+    )
 
 
 def duration(seconds: float) -> str:
@@ -55,6 +58,11 @@ def number(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
+def unit(code: str) -> str:
+    """A UCUM unit as people write it."""
+    return UNITS.get(code, code)
+
+
 def prose(text: str) -> Markup:
     """A sentence with its `commands` set as code; everything is escaped."""
     pieces = [escape(piece) for piece in text.split("`")]
@@ -73,7 +81,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        duration=duration, ago=ago, clock=clock, shortened=shortened, number=number, prose=prose
+        duration=duration, ago=ago, clock=clock, shortened=shortened, number=number, unit=unit, prose=prose
     )
     return environment
 
