@@ -2,6 +2,8 @@
 """C-STORE to a real Orthanc and a real DCMTK storescp, and to archives with faults."""
 
 import logging
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
@@ -246,6 +248,25 @@ def test_a_lost_response_is_tried_again_on_a_new_association(results, lost):
         Delivery(pacs.destination(proof="response")).run(results)
     assert pacs.received == [*uids(results[:1]) * lost, *uids(results)]
     assert pacs.associations == lost + 1
+
+
+def test_an_association_that_ends_between_two_results(results):
+    ended = threading.Event()
+
+    def store(event: Any) -> int:
+        if not ended.is_set():
+            threading.Timer(0.05, lambda: (event.assoc.abort(), ended.set())).start()
+        return 0
+
+    with dimse_archive(store=store) as pacs, Delivery(pacs.destination(proof="response")).open() as client:
+        client.send(results, lambda result: wait_for(ended))
+    assert pacs.received == uids(results)
+    assert pacs.associations == 2
+
+
+def wait_for(ended: threading.Event) -> None:
+    assert ended.wait(10)
+    time.sleep(0.2)  # until this side has heard of it
 
 
 def test_an_archive_that_never_answers_is_left(results):

@@ -132,9 +132,8 @@ class DimseClient:
                 on_sent(left.pop(0))
 
     def _store(self, association: Association, result: Result) -> None:
-        if not association.is_established:
-            raise _LostResponse
-        status = association.send_c_store(result.path).get("Status")
+        with _while_it_lasts():
+            status = association.send_c_store(result.path).get("Status")
         if status is None:
             raise _LostResponse
         if status not in (SUCCESS, DUPLICATE) and status not in WARNINGS:
@@ -300,7 +299,8 @@ def _offered(association: Association, result: Result) -> list[str]:
 
 
 def _retrieve(association: Association, result: Result, received: dict[str, bytes]) -> Holding:
-    _identifiers(association.send_c_get(_keys(result), GET))
+    with _while_it_lasts():
+        _identifiers(association.send_c_get(_keys(result), GET))
     theirs = received.pop(result.sop_instance_uid, None)
     if theirs is None:
         return Holding("missing")
@@ -309,9 +309,19 @@ def _retrieve(association: Association, result: Result, received: dict[str, byte
 
 
 def _find(association: Association, result: Result) -> Holding:
-    found = _identifiers(association.send_c_find(_keys(result), FIND))
+    with _while_it_lasts():
+        found = _identifiers(association.send_c_find(_keys(result), FIND))
     listed = any(identifier.get("SOPInstanceUID") == result.sop_instance_uid for identifier in found)
     return Holding("same", "listed by C-FIND, content not compared") if listed else Holding("missing")
+
+
+@contextmanager
+def _while_it_lasts() -> Iterator[None]:
+    """pynetdicom raises RuntimeError, and nothing more special, when the peer has ended the association."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise _LostResponse from error
 
 
 def _identifiers(responses: Iterator[tuple[Dataset, Dataset | None]]) -> list[Dataset]:

@@ -12,7 +12,7 @@ from imaging_data import InvalidIdentifier, check_uid
 
 from ..config import FolderDestination
 from ..durable import make_folder, sync_folder, write_file
-from ..errors import DestinationHoldsOther, DestinationRefused, DestinationUnavailable
+from ..errors import DestinationRefused, DestinationUnavailable
 from ..model import Result
 from . import Holding
 from .content import header, same_content
@@ -42,7 +42,7 @@ class FolderClient:
             return {result.sop_instance_uid: self._holding(result) for result in results}
 
     def send(self, results: Sequence[Result], on_sent: Callable[[Result], None]) -> None:
-        """Writes the files that are not there; raises DestinationHoldsOther rather than replace one."""
+        """Writes the files that are not there.  One that is there stays as it is: asking tells of its content."""
         with self._named_faults():
             for result in results:
                 self._write(result)
@@ -70,8 +70,6 @@ class FolderClient:
     def _write(self, result: Result) -> None:
         target = self._target(result)
         if target.exists():
-            if self._holding(result).state == "other":
-                raise DestinationHoldsOther(f"{self.name}: {target.relative_to(self.root)}.")
             return
         make_folder(target.parent)
         part = target.with_name(f".{target.name}.part")  # one name, so a killed delivery leaves no litter
