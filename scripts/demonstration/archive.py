@@ -95,6 +95,7 @@ class OrthancArchive:
     def close(self) -> None:
         """Stop Orthanc."""
         self.server.stop()
+        self.server.client.close()
 
 
 class OrthancInDocker(Orthanc):
