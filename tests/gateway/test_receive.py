@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from builders import ct_series
 from dicom_peer import Peer, data_set_of
+from orthanc import Orthanc
 from pydicom import Dataset, dcmread
 from pydicom.uid import (
     CTImageStorage,
@@ -40,6 +41,22 @@ def test_a_series_arrives_with_who_sent_it(receiver: Running, tmp_path: Path) ->
     assert json.loads((arrived[0].parent / "association.json").read_text()) == asdict(association)
     assert [dcmread(path) for path in arrived] == [dcmread(path) for path in paths]
     assert [path.name for path in arrived] == [f"{dcmread(path).SOPInstanceUID}.dcm" for path in paths]
+
+
+@pytest.mark.orthanc
+def test_orthanc_sends_a_series(server: str, tmp_path: Path, orthanc: Orthanc) -> None:
+    paths = ct_series(tmp_path / "series", slices=4)
+    for path in paths:
+        orthanc.upload(path)
+    sources = [{"ae_title": orthanc.aet, "host": HOST}]
+    with running(settings(tmp_path / "storage", sources=sources)) as receiver:
+        orthanc.add_modality(BUTTON, receiver.receiver.port)
+        orthanc.send_series(dcmread(paths[0]).SeriesInstanceUID, BUTTON)
+    assert sorted(receiver.files()) == sorted(f"{dcmread(path).SOPInstanceUID}.dcm" for path in paths)
+    assert {dcmread(path).pixel_array.tobytes() for _, path in receiver.heard.arrivals} == {
+        dcmread(path).pixel_array.tobytes() for path in paths
+    }
+    orthanc.clear()
 
 
 def test_what_arrives_is_a_dicom_file_with_the_bytes_that_were_sent(

@@ -36,7 +36,7 @@ from pynetdicom.sop_class import Verification
 from receivers import BUTTON, CALLING, Running, running, settings
 
 from informatics_gateway.receiving.command import BadCommand, read_command
-from informatics_gateway.receiving.negotiation import BadRequest, read_request
+from informatics_gateway.receiving.negotiation import BadRequest, negotiate, read_request
 from informatics_gateway.receiving.stream import BUFFER
 
 SUCCESS = 0x0000
@@ -194,7 +194,23 @@ def test_a_damaged_request_is_read_or_refused(damage: bytes, start: int, length:
     start %= len(good)
     damaged = good[:start] + damage + good[start + length % (len(good) - start) :]
     with suppress(BadRequest):
-        assert read_request(damaged)
+        proposed = read_request(damaged)
+        answer, _ = negotiate(proposed, proposed.presentation_context_definition_list)
+        assert answer[0] == ASSOCIATE_AC
+
+
+def test_a_context_without_transfer_syntax_is_refused(streaming: Running) -> None:
+    good = request(CT, BUTTON, CALLING)
+    start = good.index(pack(">BBH", 0x40, 0, len(ExplicitVRLittleEndian)))
+    size = 4 + len(ExplicitVRLittleEndian)
+    context = good.index(b"\x20\0", 74)  # behind the fixed fields
+    length = pack(">H", int.from_bytes(good[context + 2 : context + 4]) - size)
+    shorter = good[6 : context + 2] + length + good[context + 4 : start] + good[start + size :]
+    with Peer(streaming.receiver.port) as peer:
+        peer.send(pdu(ASSOCIATE_RQ, shorter))
+        assert peer.receive()[0] == ABORT
+    with pytest.raises(BadRequest, match="context 1 is incomplete"):
+        read_request(pdu(ASSOCIATE_RQ, shorter))
 
 
 @hypothesis_settings(max_examples=300, deadline=None)

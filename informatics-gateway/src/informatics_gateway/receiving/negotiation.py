@@ -27,12 +27,16 @@ class BadRequest(ValueError):
 
 def read_request(pdu: bytes) -> A_ASSOCIATE:
     """Decode an A-ASSOCIATE-RQ with its header.  Raises BadRequest."""
-    request = A_ASSOCIATE_RQ()
+    decoder = A_ASSOCIATE_RQ()
     try:
-        request.decode(pdu)
-        return request.to_primitive()
+        decoder.decode(pdu)
+        request = decoder.to_primitive()
     except (ValueError, TypeError, LookupError, AttributeError, AssertionError, struct.error) as error:
         raise BadRequest(str(error)) from error
+    for context in request.presentation_context_definition_list:
+        if not context.abstract_syntax or not context.transfer_syntax:
+            raise BadRequest(f"presentation context {context.context_id} is incomplete")
+    return request
 
 
 def negotiate(
