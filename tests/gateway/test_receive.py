@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Known senders' instances arrive, whole and with who sent them; others are turned away and told why."""
 
+import ast
 import json
 import logging
 import tomllib
@@ -253,3 +254,12 @@ def test_a_taken_port_is_said_at_the_start(receiver: Running, tmp_path: Path) ->
     taken = settings(tmp_path / "other", port=receiver.receiver.port)
     with pytest.raises(OSError, match="in use"):
         Receiver(taken, receiver.heard).start()
+
+
+def test_nothing_private_of_pynetdicom_is_touched() -> None:
+    """So its updates may move what is inside; what is documented is tried with each pinned version."""
+    for path in Path(receive.__file__).parent.joinpath("receiving").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and node.attr.startswith("_"):
+                assert isinstance(node.value, ast.Name), ast.unparse(node)
+                assert node.value.id == "self", f"{path.name}: {ast.unparse(node)}"
