@@ -38,8 +38,8 @@ STEPS = [
 class Line:
     """A gateway, an archive, and what was sent so far."""
 
-    def __init__(self, folder: Path, kind: str) -> None:
-        self.folder, self.kind = folder, kind
+    def __init__(self, folder: Path, kind: str, options: str = "") -> None:
+        self.folder, self.kind, self.options = folder, kind, options
         self.orthanc = new_orthanc(folder / "orthanc")
         self.gateway = Gateway(
             folder / "gateway",
@@ -65,6 +65,7 @@ clinical = false
 [[app]]
 name = "torch_free"
 path = "{TORCH_FREE}"
+{self.options}
 [[route]]
 called_ae_title = "LUNGS"
 app = "torch_free"
