@@ -174,6 +174,11 @@ def test_not_ready_when_the_journal_cannot_be_read(served):
     for path in served.seeded.storage.glob("gantry.sqlite*"):
         path.write_bytes(b"\0" * 8192)
     assert not_ready(served).startswith("The journal cannot be read: ")
+    for path in ("/", "/jobs/1", "/api/jobs", "/api/refusals"):
+        answer = served.client.get(path)
+        assert answer.status_code == 503
+        assert "The journal cannot be read: " in answer.text
+    assert served.client.get("/style.css").status_code == 200
 
 
 def test_not_ready_when_the_disk_is_nearly_full(tmp_path):

@@ -3,7 +3,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Path, Query, Response
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
 
 from ..config import Config
 from ..model import JobStatus
@@ -20,7 +20,7 @@ Limit = Annotated[int, Query(ge=1, le=200, description="At most this many jobs."
 
 def routes(desk: Desk) -> APIRouter:
     """What is under /api."""
-    router = APIRouter(tags=["line"])
+    router = APIRouter(tags=["line"], dependencies=[Depends(desk.need_journal)])
 
     @router.get("/jobs")
     def list_jobs(status: Status = None, before: Before = None, limit: Limit = 50) -> JobPage:

@@ -34,6 +34,7 @@ def create_app(config: Config, journal: Journal, health: Health) -> FastAPI:
     app.include_router(api.routes(desk), prefix="/api", responses=MISTAKES)
     app.include_router(api.probes(config, readiness))
     app.include_router(pages.routes(desk))
+    app.include_router(pages.files())
     errors.install(app)
     app.add_middleware(Guard, hosts=host_names(config.web.host))
     return app

@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime
 from itertools import pairwise
 
+from fastapi import HTTPException
 from pydicom.uid import UID
 
 from .. import quarantine
@@ -36,6 +37,11 @@ class Desk:
         self.config = config
         self.readiness = readiness
         self._journal = journal
+
+    def need_journal(self) -> None:
+        """Raise the answer 503 while the journal cannot be read."""
+        if trouble := self._journal.trouble():
+            raise HTTPException(503, f"The journal cannot be read: {trouble}.")
 
     # jobs
 

@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, Depends, HTTPException
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from ..config import Config
@@ -19,8 +19,9 @@ JOBS_ON_A_PAGE = 50
 
 
 def routes(desk: Desk) -> APIRouter:
-    """The status page, a page for each job with its picture, the style sheet and the script."""
-    router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+    """The status page, and a page for each job with its picture."""
+    needs = [Depends(desk.need_journal)]
+    router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse, dependencies=needs)
 
     @router.get("/")
     def status_page(status: Status = None, before: Before = None) -> str:
@@ -33,6 +34,13 @@ def routes(desk: Desk) -> APIRouter:
     @router.get("/jobs/{number}/picture.png")
     def picture(number: JobId) -> Response:
         return Response(_picture(desk, number), media_type="image/png")
+
+    return router
+
+
+def files() -> APIRouter:
+    """What the pages load: the style sheet and the script."""
+    router = APIRouter(include_in_schema=False)
 
     @router.get("/style.css")
     def style() -> FileResponse:
