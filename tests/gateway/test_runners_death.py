@@ -135,6 +135,8 @@ def test_a_record_that_cannot_be_read_stops_no_start(storage, text):
 
 
 def test_nothing_left_is_nothing_to_end(storage):
+    (storage / "work").mkdir(parents=True)
+    (storage / "work" / "note").touch()
     assert Bench(storage).executor.end_leftovers() == ()
 
 

@@ -93,7 +93,7 @@ class Executor:
 
         The log of an interrupted attempt is kept, its output is not.  To be called before the first job.
         """
-        left = tuple(sorted(path.name for path in self._work.iterdir()))
+        left = tuple(sorted(path.name for path in self._work.iterdir() if path.is_dir()))
         for name in left:
             record = read_record(self._work / name / FILE)
             if record is not None:
