@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -109,7 +110,7 @@ class Demonstration:
     def _gateway(self, archive: Archive) -> Gateway:
         gateway = Gateway(self.folder, archive)
         self.cleanup.callback(gateway.stop)
-        self._with_bar("start the gateway", lambda told: (gateway.start(), gateway.wait_until_ready()))
+        self._with_bar("start the gateway", lambda told: gateway.start_and_wait())
         self.console.print(f"Gateway: {gateway.url}", markup=False)
         return gateway
 
@@ -122,7 +123,7 @@ class Demonstration:
     def _send(self, study: Study, archive: Archive, gateway: Gateway) -> None:
         for series in study.series:
             name = f"send {len(series.instances)} instances to LUNGS"
-            self._with_bar(name, lambda told, each=series: archive.send(each, gateway.port, told))
+            self._with_bar(name, partial(archive.send, series, gateway.port))
 
     def _follow(self, gateway: Gateway, series: int, begin: float) -> list[Job]:
         def tell(job: Job, event: Event) -> None:
@@ -152,7 +153,7 @@ class Demonstration:
     def _keep(self, archive: Archive, gateway: Gateway) -> None:
         self.cleanup.pop_all()
         servers = [archive.server] if isinstance(archive, OrthancArchive) else []
-        started = [each.process for each in (gateway, *servers) if each.process]
+        started = [process for process in (gateway.process, *(each.process for each in servers)) if process]
         containers = [server.container for server in servers if isinstance(server, OrthancInDocker)]
         Kept(self.folder).write([Started.of(process) for process in started], containers)
         button = f"LUNGS on 127.0.0.1:{gateway.port}"

@@ -46,8 +46,9 @@ class Gateway(gateway_process.Gateway):
         super().__init__(folder, tables, environment={"ORTHANC_PASSWORD": archive.password})
         self.url = f"http://{self.host}:{self.web_port}/"
 
-    def wait_until_ready(self) -> None:
-        """Wait until the status page says so; raises RuntimeError with its reasons when it does not."""
+    def start_and_wait(self) -> None:
+        """Start, and wait until the status page says ready; raises RuntimeError with its reasons if it does not."""
+        self.start()
         deadline = time.monotonic() + READY_WITHIN_S
         while reasons := self._not_ready():
             if time.monotonic() > deadline:

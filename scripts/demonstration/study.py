@@ -4,7 +4,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def make_phantom(folder: Path, quick: bool, progress: Progress) -> Study:
     rendered = thorax(SEED).render(thorax_grid(slices, rows), seed=SEED, progress=progress)
     paths = write_series(rendered, folder)
     progress(1.0)
-    return Study(find_instances(folder).series[:1], tuple(paths), rendered.truth)
+    return Study(tuple(find_instances(folder).series[:1]), tuple(paths), rendered.truth)
 
 
 def read_study(folder: Path, app: Path) -> Study:
@@ -46,7 +46,7 @@ def read_study(folder: Path, app: Path) -> Study:
     return Study(series, tuple(instance.path for each in found.series for instance in each.instances))
 
 
-def _reasons(found: tuple[Series, ...], rule: SeriesRule) -> str:
+def _reasons(found: Iterable[Series], rule: SeriesRule) -> str:
     reasons = [f"  {each.series_instance_uid}: {'; '.join(_first_reason(each, rule))}" for each in found]
     return "\n".join(reasons or ["  There is no DICOM file in it."])
 
