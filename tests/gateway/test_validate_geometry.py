@@ -15,7 +15,7 @@ from pydicom.uid import generate_uid
 
 from informatics_gateway.errors import InvalidResult
 from informatics_gateway.validate import validate
-from informatics_gateway.validating.sources import Sources
+from informatics_gateway.validate.sources import Sources
 
 OBLIQUE = [0.8, 0.6, 0.0, -0.36, 0.48, 0.8]  # along a row, along a column
 NORMAL = (0.48, -0.64, 0.6)

@@ -14,7 +14,7 @@ from imaging_data import read_header
 from informatics_gateway.errors import InvalidResult
 from informatics_gateway.model import Identity, Result
 from informatics_gateway.validate import validate
-from informatics_gateway.validating.identity import check_identity, person_name, text
+from informatics_gateway.validate.identity import check_identity, person_name, text
 
 STEP = "1.2.840.10008.3.1.2.3.3"  # Modality Performed Procedure Step
 

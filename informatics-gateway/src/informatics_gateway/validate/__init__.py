@@ -6,16 +6,16 @@ An app is a stranger's program: what it wrote is taken for nothing until it was 
 
 from collections.abc import Sequence
 
-from .errors import InvalidResult
-from .model import InputSet, Job, Manifest, Result
-from .validating.accepted import CONTOURS, DOCUMENTS, FRAMES_ON_SOURCE
-from .validating.contents import check_contents
-from .validating.coordinates import check_report, check_structures
-from .validating.frames import check_frames
-from .validating.identity import check_identity, check_maker, check_stage
-from .validating.objects import ResultObject, check_files, naming, read_object
-from .validating.references import References
-from .validating.sources import Sources
+from ..errors import InvalidResult
+from ..model import InputSet, Job, Manifest, Result
+from .accepted import CONTOURS, DOCUMENTS, FRAMES_ON_SOURCE
+from .contents import check_contents
+from .coordinates import check_report, check_structures
+from .frames import check_frames
+from .identity import check_identity, check_maker, check_stage
+from .objects import ResultObject, check_files, naming, read_object
+from .references import References
+from .sources import Sources
 
 
 def validate(
