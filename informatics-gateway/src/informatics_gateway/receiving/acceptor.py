@@ -26,7 +26,7 @@ logger = logging.getLogger("gantry.receive")
 
 A_ASSOCIATE_RQ, A_ASSOCIATE_RJ, P_DATA_TF, A_RELEASE_RQ, A_RELEASE_RP, A_ABORT = 1, 3, 4, 5, 6, 7  # PDU types
 COMMAND, LAST = 0x01, 0x02  # bits of the message control header (PS3.8 Section E.2)
-LONGEST_REQUEST = 1 << 20  # bytes of an A-ASSOCIATE-RQ, which proposes at most 128 contexts
+LONGEST_REQUEST = 1 << 18  # bytes of an A-ASSOCIATE-RQ, which proposes at most 128 contexts
 LONGEST_COMMAND = 1 << 16
 ARTIM_S = 10  # for the first PDU, and for the peer to close at the end (PS3.8 Section 9.1.5)
 
@@ -61,8 +61,7 @@ class Acceptor:
         kind, length = _header(self._stream)
         if kind != A_ASSOCIATE_RQ or length > LONGEST_REQUEST:
             raise ProtocolError(f"it began with PDU type {kind} of {length} bytes")
-        pdu = pack(">BxL", kind, length) + b"".join(self._stream.pieces(length))
-        request = read_request(pdu)
+        request = read_request(pack(">BxL", kind, length) + bytes(self._stream.take(length)))
         try:
             reception, supported = self._gate.enter(
                 request.calling_ae_title,

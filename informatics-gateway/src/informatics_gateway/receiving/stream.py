@@ -43,13 +43,14 @@ class Stream:
             yield piece
 
     def wait_for_end(self) -> None:
-        """Read until the peer closes.  Raises OSError when it does not in time."""
-        while self._socket.recv_into(self._view):
+        """Wait until the peer closes.  Raises OSError when it does not in time."""
+        deadline = time.monotonic() + self._timeout_s
+        while self._socket.recv_into(self._view) and time.monotonic() < deadline:
             pass
 
     def _fill(self, count: int) -> None:
-        """Receive until `count` bytes are there."""
-        if self._start + count > BUFFER:
+        """Receive until `count` bytes are there, at the beginning of the buffer when they would not fit."""
+        if self._start == self._end or self._start + count > BUFFER:
             rest = self._view[self._start : self._end]
             self._start, self._end = 0, len(rest)
             self._view[: self._end] = bytes(rest)
