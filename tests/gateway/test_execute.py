@@ -57,10 +57,10 @@ def test_a_job_gives_the_manifest_of_its_results(open_bench):
     assert manifest.measurements[0] | {"value": 0} == {"name": "pid", "value": 0, "unit": "1", "site": "host"}
 
 
-def test_the_app_sees_its_input_as_read_only_links_named_by_uid(open_bench):
+def test_the_app_sees_its_input_as_read_only_copies_named_by_uid(open_bench):
     found = seen(open_bench())
     assert found["input"] == {"1.2.3.1.1.dcm": "0o100444", "1.2.3.1.2.dcm": "0o100444"}
-    assert found["links"] == [2, 2]
+    assert found["links"] == [1, 1]
 
 
 def test_stored_instances_stay_as_they_are(open_bench, tmp_path):
@@ -70,12 +70,13 @@ def test_stored_instances_stay_as_they_are(open_bench, tmp_path):
     assert [(path.stat().st_mode & 0o777, path.stat().st_nlink) for path in stored] == [(0o444, 1)] * 2
 
 
-def test_the_input_is_copied_where_it_cannot_be_linked(tmp_path, monkeypatch):
-    """There is no second file system in a test, so the link is refused as one would refuse it."""
-    monkeypatch.setattr(os, "link", lambda *_, **__: (_ for _ in ()).throw(OSError(18, "cross-device link")))
-    found = seen(Bench(tmp_path / "storage"))
-    assert found["links"] == [1, 1]
-    assert set(found["input"].values()) == {"0o100444"}
+def test_an_app_that_writes_into_its_input_does_not_reach_what_is_stored(open_bench, tmp_path):
+    bench = open_bench()
+    bench.run("done")
+    stored = sorted((tmp_path / "storage" / "instances").iterdir())
+    before = [path.read_bytes() for path in stored]
+    bench.run("overwrite_input")
+    assert [path.read_bytes() for path in stored] == before
 
 
 def test_no_secret_of_the_gateway_reaches_the_app(open_bench, monkeypatch, runner):

@@ -15,7 +15,8 @@ from ..model import AttemptFolder
 def make(path: Path, instances: Mapping[str, Path]) -> AttemptFolder:
     """An attempt's folder at `path`; `instances`, files by SOPInstanceUID, are `input/<SOPInstanceUID>.dcm`.
 
-    They are hard links, or copies where the file system has none; either way not writable (mode 0444).
+    They are copies, not writable (mode 0444): an app that writes into its input after all, as root or by
+    changing the mode, must not reach what is stored.
     What is left at `path` of an earlier try is removed.
     """
     remove(path)
@@ -23,17 +24,11 @@ def make(path: Path, instances: Mapping[str, Path]) -> AttemptFolder:
     for part in (folder.path, folder.input, folder.output):
         part.mkdir(mode=0o700, parents=True)
     for uid, file in instances.items():
-        _link(file, folder.input / f"{check_uid(uid, 'SOPInstanceUID')}.dcm")
+        target = folder.input / f"{check_uid(uid, 'SOPInstanceUID')}.dcm"
+        shutil.copyfile(file, target)
+        target.chmod(0o444)
     folder.input.chmod(0o500)
     return folder
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target, follow_symlinks=False)
-    except OSError:  # another file system, too many links, or a file system without them
-        shutil.copyfile(source, target)
-        target.chmod(0o444)
 
 
 def keep(folder: AttemptFolder, kept: AttemptFolder) -> list[str]:

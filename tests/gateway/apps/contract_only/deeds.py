@@ -34,6 +34,14 @@ def done(wanted: dict, output: Path) -> None:
     time.sleep(wanted.get("seconds", 0))
 
 
+def overwrite_input(wanted: dict, output: Path) -> None:
+    """Write into the input, as far as one can."""
+    for path in (output.parent / "input").iterdir():
+        path.chmod(0o644)
+        path.write_bytes(b"overwritten")
+    done(wanted, output)
+
+
 def refuse(wanted: dict, output: Path) -> None:
     raise Refusal(NoMatchingSeries("No series matches: Modality is MR."))
 
