@@ -135,7 +135,7 @@ def test_trachea_and_main_bronchi_are_not_lung(phantom, expected):
     lumen = [k for k, material in enumerate(scene.materials) if material.name == "airway lumen"]
     airway = np.stack([np.isin(plane, lumen) for plane in scene.planes(rendered.grid)])
     labels = find_lungs(rendered.array, rendered.grid.affine).labelmap
-    assert (labels[airway] > 0).mean() < 0.02
+    assert (labels[airway] > 0).mean() < 0.001
 
 
 def test_the_voxels_agree_with_the_shapes(phantom):

@@ -140,8 +140,8 @@ def torso(table=False):
     for column in (20, 44):
         plane[((y - 28) / 12) ** 2 + ((x - column) / 7) ** 2 < 1] = -850
     if table:
-        plane[54:63, 2:62] = -300
-        plane[55:62, 3:61] = -900
+        plane[51:63, 2:62] = -300
+        plane[53:62, 3:61] = -900
     return np.stack([plane] * 20)
 
 

@@ -124,10 +124,11 @@ def _labels(grids: _Grids, regions: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _fill(full: Level, regions: NDArray[np.uint8], walls: Bools) -> NDArray[np.uint8]:
     """The lungs on the full grid: threshold, the line between them, then vessels and nodules filled in."""
-    lung = (full.hu < TISSUE_HU) & ~walls & _is_lung(regions)
+    barred = walls | (regions == OUTSIDE)
+    lung = (full.hu < TISSUE_HU) & ~barred & _is_lung(regions)
     labels = np.where(lung, regions, 0).astype(np.uint8)
     split_contacts(full.hu, labels, full.spacing_mm)
-    free = (labels == 0) & ~walls & (regions != OUTSIDE)
+    free = (labels == 0) & ~barred
     filled = {side: _closed(labels == side, full.spacing_mm) & free for side in (RIGHT, LEFT)}
     for side, other in ((RIGHT, LEFT), (LEFT, RIGHT)):
         labels[filled[side] & ~filled[other]] = side

@@ -18,7 +18,7 @@ from .levels import box_of
 from .morphology import dilate
 from .orientation import Orientation
 from .sides import LEFT, RIGHT
-from .table import HEAD, Finding, rows_of
+from .table import Finding, Row, rows_of
 
 COLORS = {RIGHT: (230, 159, 0), LEFT: (86, 180, 233)}  # told apart by the colour-blind too
 WINDOW_HU = (-1350.0, 150.0)
@@ -26,7 +26,7 @@ WIDTH = 1024
 GAP, MARGIN_MM = 8, 20.0
 OPACITY = 0.3
 INK, FAINT, WARNING = (235, 235, 235), (160, 160, 160), (255, 200, 60)
-COLUMNS = (210, 360, 500, 680, 830)  # right edges of the table's columns
+COLUMN = 160  # width of one of the table
 RGB = NDArray[np.uint8]
 
 
@@ -96,24 +96,25 @@ def _side_by_side(panels: list[RGB]) -> RGB:
 
 def _table(numbers: Mapping[str, Numbers], findings: list[Finding]) -> RGB:
     rows = rows_of(numbers, findings)
-    height = 34 + 26 * (len(findings) + (len(rows) + 1 if rows else 0))
+    height = 34 + 26 * (len(findings) + len(rows))
     image = Image.new("RGB", (WIDTH, height))
     pen, y = ImageDraw.Draw(image), 8
     pen.text((GAP, y), "Lung densitometry on CT", FAINT, _font(14))
     for finding in findings:
         y += 26
         pen.text((GAP, y), finding.text, WARNING, _font(20))
-    for name, columns in [("", HEAD), *rows] if rows else []:
+    for row in rows:
         y += 26
-        _row(pen, y, name, columns)
+        _put_row(pen, y, row)
     return np.asarray(image)
 
 
-def _row(pen: ImageDraw.ImageDraw, y: int, name: str, columns: tuple[str, ...]) -> None:
+def _put_row(pen: ImageDraw.ImageDraw, y: int, row: Row) -> None:
+    name, columns = row
     color = {"right lung": COLORS[RIGHT], "left lung": COLORS[LEFT]}.get(name, INK if name else FAINT)
     pen.text((GAP, y), name, color, _font(18))
-    for text, edge in zip(columns, COLUMNS[1:], strict=True):
-        pen.text((edge, y), text, color, _font(18), anchor="ra")
+    for number, text in enumerate(columns, start=1):
+        pen.text((120 + number * COLUMN, y), text, color, _font(18), anchor="ra")
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table for the radiologist, and the sentences that go with it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from imaging_operators import Volume
@@ -11,8 +11,15 @@ from .finding import Lungs
 from .orientation import Orientation
 
 FARTHEST_MM = 5.0  # slices farther apart measure too roughly
-HEAD = ("volume ml", "mean HU", "15th perc. HU", "LAA-950 %")
-WIDTHS = (12, 10, 15, 11)
+WIDTH = 15  # of a column
+Row = tuple[str, tuple[str, ...]]
+COLUMNS: dict[str, Callable[[Numbers], str]] = {
+    "volume ml": lambda numbers: f"{numbers.volume_ml:.1f}",
+    "mean HU": lambda numbers: f"{numbers.mean_hu:.1f}",
+    "15th perc. HU": lambda numbers: f"{numbers.percentile_15_hu:.1f}",
+    "LAA-950 %": lambda numbers: f"{numbers.laa_950_percent:.2f}",
+}
+COLUMNS_OF_PART = {"mean HU (part)": COLUMNS["mean HU"]}
 
 
 @dataclass(frozen=True)
@@ -38,38 +45,30 @@ def findings_of(volume: Volume, lungs: Lungs, numbers: Mapping[str, Numbers]) ->
     return findings
 
 
-def rows_of(numbers: Mapping[str, Numbers], findings: list[Finding]) -> list[tuple[str, tuple[str, ...]]]:
-    """Name and columns of each lung, and of both when there are two; dashes for numbers that are withheld."""
+def rows_of(numbers: Mapping[str, Numbers], findings: list[Finding]) -> list[Row]:
+    """The table: its head, then name and numbers of each lung, and of both when there are two.
+
+    Where numbers are withheld, only the mean of what was imaged is in it.  Empty without a lung.
+    """
     names = {"right": "right lung", "left": "left lung", "both": "both lungs"}
-    if len(numbers) < 3:
-        names.pop("both")
-    withheld = any(finding.withholds for finding in findings)
-    return [(name, _columns(numbers[side], withheld)) for side, name in names.items() if side in numbers]
-
-
-def _columns(numbers: Numbers, withheld: bool) -> tuple[str, ...]:
-    mean = f"{numbers.mean_hu:.1f}"
-    if withheld:
-        return "-", mean, "-", "-"
-    return (
-        f"{numbers.volume_ml:.1f}",
-        mean,
-        f"{numbers.percentile_15_hu:.1f}",
-        f"{numbers.laa_950_percent:.2f}",
-    )
+    shown = [side for side in names if side in numbers and (side != "both" or len(numbers) == 3)]
+    columns = COLUMNS_OF_PART if any(finding.withholds for finding in findings) else COLUMNS
+    rows = [(names[side], tuple(text(numbers[side]) for text in columns.values())) for side in shown]
+    return [("", tuple(columns)), *rows] if rows else []
 
 
 def text_of(volume: Volume, numbers: Mapping[str, Numbers], findings: list[Finding]) -> str:
     """The report: findings first, then the table, then how to read it."""
     lines = [finding.text.upper() if finding.withholds else finding.text for finding in findings]
     if numbers:
-        lines += ["", _line("", HEAD)] if lines else [_line("", HEAD)]
-        lines += [_line(name, columns) for name, columns in rows_of(numbers, findings)]
+        lines += [""] if lines else []
+        lines += [_line(row) for row in rows_of(numbers, findings)]
     return "\n".join([*lines, "", *_notes(volume, numbers, findings)])
 
 
-def _line(name: str, columns: tuple[str, ...]) -> str:
-    return f"{name:<12}" + "".join(f"{text:>{width}}" for text, width in zip(columns, WIDTHS, strict=True))
+def _line(row: Row) -> str:
+    name, columns = row
+    return f"{name:<12}" + "".join(f"{text:>{WIDTH}}" for text in columns)
 
 
 def _notes(volume: Volume, numbers: Mapping[str, Numbers], findings: list[Finding]) -> list[str]:
