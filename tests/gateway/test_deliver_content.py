@@ -15,7 +15,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from informatics_gateway.destinations.content import header, is_dicom, same_content
+from imaging_data import same_content
+from informatics_gateway.destinations.files import header, is_dicom
 from informatics_gateway.destinations.multipart import first_part
 from informatics_gateway.destinations.stored import in_words, stored
 

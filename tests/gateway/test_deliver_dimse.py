@@ -18,9 +18,8 @@ from orthanc import Orthanc
 from pydicom import dcmread
 from pynetdicom import AE, build_context
 
-from imaging_data import file_sha256
+from imaging_data import file_sha256, same_content
 from informatics_gateway.config import DimseDestination
-from informatics_gateway.destinations.content import same_content
 from informatics_gateway.errors import DestinationHoldsOther, DestinationRefused, DestinationUnavailable
 from informatics_gateway.model import Result
 

@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from imaging_data import input_hash
+from imaging_data import input_hash, same_content
 
-from .destinations.content import same_content
 from .durable import make_folder, sync_folder
 from .errors import ConflictingInstance, GantryError, MixedIdentity
 from .model import Association, InputSet, Instance, SeriesKey

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files to voxels and back: DICOM instances, series and volumes.  No network, no torch, no MONAI."""
 
+from .content import same_content
 from .errors import (
     ChangedInstance,
     DuplicateInstances,
@@ -67,4 +68,5 @@ __all__ = [
     "input_hash",
     "read_header",
     "read_volume",
+    "same_content",
 ]

@@ -14,11 +14,13 @@ from typing import Any, Self
 
 import httpx
 
+from imaging_data import same_content
+
 from ..config import DicomwebDestination
 from ..errors import BadConfiguration, DestinationRefused, DestinationUnavailable
 from ..model import Result
 from . import Holding
-from .content import header, is_dicom, same_content
+from .files import header, is_dicom
 from .multipart import first_part
 from .stored import DUPLICATE, in_words, stored, try_again
 

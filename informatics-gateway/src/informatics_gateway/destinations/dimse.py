@@ -17,11 +17,13 @@ from pynetdicom import AE, _config, build_context, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.pdu import A_ASSOCIATE_RJ
 
+from imaging_data import same_content
+
 from ..config import DimseDestination
 from ..errors import DestinationRefused, DestinationUnavailable
 from ..model import Result
 from . import Holding
-from .content import header, same_content
+from .files import header
 from .reactor import hold_reactor
 from .stored import DUPLICATE, SUCCESS, WARNINGS, in_words, try_again
 

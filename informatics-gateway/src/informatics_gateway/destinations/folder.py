@@ -8,14 +8,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from imaging_data import InvalidIdentifier, check_uid
+from imaging_data import InvalidIdentifier, check_uid, same_content
 
 from ..config import FolderDestination
 from ..durable import make_folder, sync_folder, write_file
 from ..errors import DestinationRefused, DestinationUnavailable
 from ..model import Result
 from . import Holding
-from .content import header, same_content
+from .files import header
 
 # A person must act before these go away; everything else (full, timed out, unmounted) may pass.
 LASTING = {

@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether what a destination holds is what was sent: the proof of storage, whatever the protocol.
+"""Whether two DICOM files carry one data set: what a sender and an archive must agree on.
 
-A destination may write file meta information of its own (PS3.10 section 7.1) and may answer in another
-transfer syntax; the data set must be the same.  An archive that changes attributes holds another content.
+Whoever stores a file may write file meta information of its own (PS3.10 section 7.1) and may change the
+transfer syntax; the data set must be the same.  Who changes attributes holds another content.
 """
 
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 from pydicom import Dataset, dcmread
 
-from imaging_data import ImagingDataError
-from imaging_data.parts import Parts, split
+from .errors import ImagingDataError
+from .parts import Parts, split
 
 PREAMBLE = 128 + len(b"DICM")
 GROUP_LENGTH = b"\2\0\0\0UL\4\0"  # FileMetaInformationGroupLength with its VR and length
@@ -28,16 +27,6 @@ UNDECODABLE = (
     LookupError,
     TypeError,
 )
-
-
-def header(path: Path) -> Dataset:
-    """StudyInstanceUID and file meta information of a result: what sending and asking need of it."""
-    return dcmread(path, specific_tags=["StudyInstanceUID"])
-
-
-def is_dicom(file: bytes) -> bool:
-    """Whether the bytes begin as a DICOM file does (PS3.10 section 7.1)."""
-    return file[PREAMBLE - 4 : PREAMBLE] == b"DICM"
 
 
 def same_content(ours: bytes, theirs: bytes) -> bool:
