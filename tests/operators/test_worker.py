@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from builders import ct_series, mr_series
-from result_files import Written
-from running import WarmWorker, run
+from result_files import JOB, Written
+from running import WarmWorker, app_file, run
 
 from imaging_operators.errors import BadJob
 from imaging_operators.worker import Order
@@ -80,6 +80,20 @@ def test_a_b_a_warm_is_a_b_a_cold(bright, a, b, tmp_path):
         assert Written(output).bytes() == result
 
 
+def test_a_worker_without_its_model_says_so_and_ends(tmp_path):
+    app = tmp_path / "app.py"
+    app.write_text(
+        app_file("keeps_patient_data").read_text().replace('creator="Gantry"', 'creator="G", models=("m",)')
+    )
+    worker = WarmWorker(app, tmp_path / "worker", HOLOSCAN_MODEL_PATH=str(tmp_path))
+    assert worker.hear() is None
+    assert worker.process.wait(10) == 1
+    said = worker.stderr.read_text()
+    assert said.startswith("MissingModel: A model of the app is missing. m: not in ")
+    assert said.count("\n") == 1
+    worker.close()
+
+
 def test_it_stays_flat(bright, a):
     """Jobs leave no descriptors, threads or memory behind: the run before is freed before the next."""
 
@@ -125,6 +139,7 @@ def test_a_job_sees_its_folders_in_the_environment(odd, tmp_path):
     odd.work(deed(tmp_path, "environment"), "job")
     shown = json.loads(odd.log("job").read_text())
     assert shown["HOLOSCAN_OUTPUT_PATH"] == shown["MONAI_OUTPUTPATH"] == str(odd.folder / "job")
+    assert json.loads(shown["GANTRY_JOB"]) == JOB
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def run_once(app: InferenceApp, environment: Mapping[str, str]) -> int:
     try:
         run = Run.from_environment(environment)
     except ImagingDataError as error:
-        print(f"{error} {error.hint}", file=sys.stderr)
+        print(f"{type(error).__name__}: {error} {error.hint}", file=sys.stderr)
         return FAILED
     return execute(LoadedApp(app), run)
 

@@ -32,8 +32,7 @@ def serve(app: InferenceApp) -> None:
     After an answer other than 0 the process ends, because what the app left behind is not to be trusted.
     """
     orders, answers = _take_over_descriptors()
-    loaded = LoadedApp(app)
-    load_ahead(loaded, os.environ)
+    loaded = _load(app)
     gc.collect()
     gc.freeze()  # what is loaded stays: collecting after each job then looks at the job only
     _answer(answers, {"ready": True})
@@ -45,6 +44,20 @@ def serve(app: InferenceApp) -> None:
             break
         gc.collect()
     _end(status)
+
+
+def _load(app: InferenceApp) -> LoadedApp:
+    loaded = LoadedApp(app)
+    try:
+        load_ahead(loaded, os.environ)
+    except ImagingDataError as error:
+        _tell(error)
+        _end(FAILED)
+    return loaded
+
+
+def _tell(error: ImagingDataError) -> None:
+    print(f"{type(error).__name__}: {error} {error.hint}", file=sys.stderr)
 
 
 def _take_over_descriptors() -> tuple[BinaryIO, int]:
@@ -66,9 +79,9 @@ def _serve_job(loaded: LoadedApp, line: bytes) -> int:
     try:
         order = Order.from_line(line)
     except ImagingDataError as error:
-        print(f"{error} {error.hint}", file=sys.stderr)
+        _tell(error)
         return FAILED
-    with _printing_to(order.log), _environment(order.run.folders.to_environment()):
+    with _printing_to(order.log), _environment(order.environment):
         return execute(loaded, order.run)
 
 
@@ -78,6 +91,7 @@ class Order:
 
     run: Run
     log: Path
+    environment: Mapping[str, str]  # as a cold run would have it
 
     @classmethod
     def from_line(cls, line: bytes) -> Self:
@@ -91,7 +105,9 @@ class Order:
             raise BadJob(f"The line lacks {', '.join(sorted(missing))}.")
         models = Path(order["models"]) if order.get("models") else None
         folders = Folders(Path(order["input"]), Path(order["output"]), models)
-        return cls(Run(folders, JobContext.from_json(order.get("job", {}))), Path(order["log"]))
+        job = order.get("job", {})
+        environment = folders.to_environment() | {"GANTRY_JOB": json.dumps(job)}
+        return cls(Run(folders, JobContext.from_json(job)), Path(order["log"]), environment)
 
 
 @contextmanager
