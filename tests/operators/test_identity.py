@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whose results are: the source's patient and study, without what the source got wrong."""
 
+import copy
 import warnings
 
 import pytest
@@ -67,8 +68,9 @@ def test_a_sequence_is_copied_when_all_of_it_is_legal(tmp_path, version, copied)
     procedure.CodeValue, procedure.CodingSchemeDesignator, procedure.CodeMeaning = "1", "99X", "Thorax"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        procedure.CodingSchemeVersion = version
-        found = objects(tmp_path, OtherPatientIDsSequence=[other], ProcedureCodeSequence=[procedure])
+        second = copy.deepcopy(procedure)
+        second.CodingSchemeVersion = version
+        found = objects(tmp_path, OtherPatientIDsSequence=[other], ProcedureCodeSequence=[procedure, second])
     for result in found:
         assert result.OtherPatientIDsSequence == [other]
         assert ("ProcedureCodeSequence" in result) == copied

@@ -175,7 +175,7 @@ def test_it_refers_to_all_of_its_source(written, volume):
 
 
 @pytest.mark.parametrize(
-    ("said", "thickness"), [("3", 3), ("1.12345678901234567", 1.1235), ("0", 2.5), ("", 2.5)]
+    ("said", "thickness"), [("3", 3), ("1.12345678901234567", 1.1235), ("0", 2.5), ("-1", 2.5), ("", 2.5)]
 )
 def test_thickness_is_the_source_s_and_spacing_is_measured(tmp_path, said, thickness):
     volume = ct(tmp_path / "ct", SliceThickness=said)

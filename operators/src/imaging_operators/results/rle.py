@@ -24,9 +24,8 @@ def _encode_plane(plane: NDArray[np.uint8]) -> list[bytes]:
     """The PackBits code of each frame; a run never crosses the end of a row (G.3.1)."""
     frames, rows, columns = plane.shape
     starts = np.empty(plane.shape, bool)
-    starts[..., 0] = True
     np.not_equal(plane[..., 1:], plane[..., :-1], out=starts[..., 1:])
-    starts[..., ::LONGEST_RUN] = True
+    starts[..., ::LONGEST_RUN] = True  # column 0 too
     first = np.flatnonzero(starts)
     length = np.diff(first, append=plane.size)
     pairs = np.empty((len(first), 2), np.uint8)
