@@ -86,8 +86,8 @@ def block(volume: Volume) -> np.ndarray:
 
 
 SEGMENTS = (
-    Segment(1, "Left lung", codes.SCT.Lung, laterality=codes.SCT.Left),
-    Segment(2, "Nodule", codes.SCT.Nodule, category=codes.SCT.MorphologicallyAbnormalStructure),
+    Segment(1, codes.SCT.Lung, "Left lung", laterality=codes.SCT.Left),
+    Segment(2, codes.SCT.Nodule, "Nodule", category=codes.SCT.MorphologicallyAbnormalStructure),
 )
 
 

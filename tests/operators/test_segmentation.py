@@ -19,7 +19,7 @@ NORMAL = np.cross(TILTED[:3], TILTED[3:])
 
 
 def one(labelmap: np.ndarray) -> Segmentation:
-    return Segmentation(labelmap, [Segment(1, "One", LUNG)])
+    return Segmentation(labelmap, [Segment(1, LUNG, "One")])
 
 
 def assert_lies_on(seg: HighdicomSegmentation, volume, labelmap: np.ndarray) -> None:
@@ -116,7 +116,7 @@ def test_binary_has_no_empty_frames(written, volume):
 
 
 def test_a_segment_without_voxels_is_described_and_has_no_frame(tmp_path, volume):
-    segments = [*SEGMENTS, Segment(3, "Not there", codes.SCT.Heart)]
+    segments = [*SEGMENTS, Segment(3, codes.SCT.Heart, "Not there")]
     seg = write(tmp_path / "out", volume, Segmentation(block(volume), segments))["segmentation-0"]
     assert [item.SegmentLabel for item in seg.SegmentSequence][-1] == "Not there"
     numbers = {
@@ -150,7 +150,7 @@ def test_more_than_255_segments(tmp_path, volume, kind):
     labelmap = np.zeros(volume.shape, np.uint16)
     labelmap[3].flat[:] = labelmap[5].flat[:] = np.arange(256)
     labelmap[5, 0, 0] = 300
-    segments = [Segment(number, f"Number {number}", LUNG) for number in range(1, 301)]
+    segments = [Segment(number, LUNG, f"Number {number}") for number in range(1, 301)]
     written = write(tmp_path / "out", volume, Segmentation(labelmap, segments), segmentation=kind)
     assert_lies_on(segread(written.folder / "segmentation-0.dcm"), volume, labelmap)
     assert written["segmentation-0"].NumberOfFrames == {"binary": 2 * 255 + 1, "labelmap": 2}[kind]
@@ -215,7 +215,7 @@ def test_without_a_frame_of_reference_it_lies_where_its_source_says(tmp_path):
 )
 def test_a_wrong_labelmap_is_refused_in_words(labelmap, numbers, sentence):
     with pytest.raises(InvalidResult, match=sentence) as raised:
-        Segmentation(labelmap, [Segment(number, "S", LUNG) for number in numbers])
+        Segmentation(labelmap, [Segment(number, LUNG, "S") for number in numbers])
     assert raised.value.hint
 
 
@@ -227,7 +227,6 @@ def test_another_grid_is_refused(tmp_path, volume):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"label": ""}, "1 to 64 characters"),
         ({"label": "x" * 65}, "1 to 64 characters"),
         ({"label": "a\\b"}, "no backslash"),
         ({"label": "x", "color": (0, 0, 256)}, "each part is 0 to 255"),
@@ -235,7 +234,11 @@ def test_another_grid_is_refused(tmp_path, volume):
 )
 def test_a_wrong_segment_is_refused(arguments, sentence):
     with pytest.raises(InvalidResult, match=sentence):
-        Segment(1, property_type=LUNG, **arguments)
+        Segment(1, LUNG, **arguments)
+
+
+def test_a_segment_without_a_label_is_called_what_it_is():
+    assert Segment(1, codes.SCT.Spleen).label == "Spleen"
 
 
 def test_every_dtype_of_integers_will_do(tmp_path, volume):

@@ -57,7 +57,7 @@ def _segmentation(lungs: Lungs, numbers: dict[str, Numbers]) -> Segmentation:
         label, laterality = SIDES[side]
         renumbered[lungs.labelmap == label] = number
         name = f"{side.capitalize()} lung" + (", imaged part" if lungs.cut else "")
-        segments.append(Segment(number, name, codes.SCT.Lung, color=COLORS[label], laterality=laterality))
+        segments.append(Segment(number, codes.SCT.Lung, name, color=COLORS[label], laterality=laterality))
     return Segmentation(renumbered, segments)
 
 

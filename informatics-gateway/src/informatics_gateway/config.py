@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """gantry.toml: read once, frozen, refused early with file, key and value."""
 
+import json
 import os
 import tomllib
 from pathlib import Path
@@ -26,6 +27,9 @@ AETitle = Annotated[
 Port = Annotated[int, Field(ge=1, le=65535)]
 ListeningPort = Annotated[int, Field(ge=0, le=65535)]  # 0: a free one
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+HOW_TO_NAME_IT = (
+    "Name it with --config or GANTRY_CONFIG; informatics-gateway/gantry.example.toml is one to begin with."
+)
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -43,7 +47,7 @@ class Section(BaseModel):
 class Storage(Section):
     """Where instances, journal and job folders live; never a network file system."""
 
-    path: Path = Field(Path("data"), validate_default=True)
+    path: Path = Field("data", validate_default=True)
     reserve_gb: float = Field(10, ge=0)
 
     resolve = field_validator("path")(_from_file_folder)
@@ -256,19 +260,27 @@ def load(path: Path) -> Config:
     Raises BadConfiguration, naming the file, the key and the value.
     """
     path = path.resolve()
+    if not path.is_file():
+        raise BadConfiguration(f"There is no file {path}.", hint=HOW_TO_NAME_IT)
     try:
         raw = tomllib.loads(path.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadConfiguration(f"{path}: {error}") from error
     try:
-        return Config.model_validate(raw, strict=False, context={"folder": path.parent})
+        # By way of JSON, strictly: a number in quotes is no number, while a text may be a path.
+        text = json.dumps(raw, default=str)
+        return Config.model_validate_json(text, strict=True, context={"folder": path.parent})
     except ValidationError as error:
         raise BadConfiguration("; ".join(_sentences(path, error))) from error
 
 
 def _sentences(path: Path, error: ValidationError) -> list[str]:
     problems = [
-        (".".join(map(str, problem["loc"])) or "file", problem["msg"], _shown(problem["input"]))
+        (
+            ".".join(map(str, problem["loc"])) or "file",
+            "there is no such key" if problem["type"] == "extra_forbidden" else problem["msg"],
+            _shown(problem["input"]),
+        )
         for problem in error.errors(include_url=False)
     ]
     return [f"{path}: {key}: {message} (value: {value})" for key, message, value in problems]

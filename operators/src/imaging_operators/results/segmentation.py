@@ -31,20 +31,22 @@ class Segment:
     """One structure: the voxels whose label is `number`.
 
     number: 1 to N, without gaps within a segmentation.
-    label: what a viewer shows, at most 64 characters.
     property_type, category: what it is (PS3.16 CID 7151 and 7150).
+    label: what a viewer shows, at most 64 characters; without one, the meaning of property_type.
     color: red, green, blue from 0 to 255; without one, a colour that can be told from the others.
     laterality: codes.SCT.Left or codes.SCT.Right (CID 244), for one of a pair.
     """
 
     number: int
-    label: str
     property_type: Code
+    label: str = ""
     category: Code = codes.SCT.Organ
     color: RGB | None = None
     laterality: Code | None = None
 
     def __post_init__(self) -> None:
+        if not self.label:
+            object.__setattr__(self, "label", self.property_type.meaning)
         if not 0 < len(self.label) <= 64 or "\\" in self.label:
             raise InvalidResult(
                 f"Segment label {self.label!r} must have 1 to 64 characters and no backslash."

@@ -25,7 +25,7 @@ class BrightVoxels(InferenceApp):
     def predict(self, volume: Volume) -> list[Segmentation | Measurements | TextReport | SecondaryCapture]:
         bright = volume.array > 50
         size = float(bright.sum() * np.prod(volume.spacing_mm))
-        segmentation = Segmentation(bright, [Segment(1, "Bright", codes.SCT.Bone)])
+        segmentation = Segmentation(bright, [Segment(1, codes.SCT.Bone, "Bright")])
         number = Measurement(codes.SCT.Volume, size, codes.UCUM.CubicMillimeter, segment=1)
         table = f"{'Bright':<20}{size:>10.1f} mm3"
         grey = np.clip(volume.array[len(volume.array) // 2], 0, 255).astype(np.uint8)

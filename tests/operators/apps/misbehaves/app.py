@@ -49,7 +49,7 @@ class Misbehaves(InferenceApp):
             case "environment":
                 print(json.dumps(dict(os.environ)))
             case "other grid":
-                return Segmentation(np.ones((1, 2, 3), np.uint8), [Segment(1, "Ones", codes.SCT.Organ)])
+                return Segmentation(np.ones((1, 2, 3), np.uint8), [Segment(1, codes.SCT.Organ, "Ones")])
         return TextReport("Misbehaves", "Nothing happened")
 
 
