@@ -34,7 +34,10 @@ def test_pending_gives_each_association_with_its_arrivals_in_order(tmp_path: Pat
         (first, _arrive(tmp_path, first, paths[::-1])),
         (second, _arrive(tmp_path, second, paths[:2])),
     ]
-    assert sorted(pending(tmp_path), key=lambda each: each[0].at) == expected
+    found = sorted(pending(tmp_path), key=lambda each: each[0].at)
+    assert [(who, set(arrivals)) for who, arrivals in found] == [(who, set(paths)) for who, paths in expected]
+    times = [[path.stat().st_mtime_ns for path in arrivals] for _, arrivals in found]
+    assert times == [sorted(each) for each in times]
     assert list(pending(tmp_path / "nothing here")) == []
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .errors import GantryError, NotRunning
+from .errors import GantryError, GatewayRefused, NotRunning
 
 SOCKET_NAME = "gantry.sock"
 Command = Callable[..., str]
@@ -66,7 +66,7 @@ def _answer(line: bytes, commands: Mapping[str, Command]) -> bytes:
 def ask(storage: Path, command: str, **arguments: Any) -> str:
     """Ask the gateway that runs on `storage`; its answer, one sentence.
 
-    Raises NotRunning, or GantryError with what the gateway refused.
+    Raises NotRunning, or GatewayRefused with the gateway's own sentence.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         try:
@@ -77,5 +77,5 @@ def ask(storage: Path, command: str, **arguments: Any) -> str:
         connection.sendall(json.dumps({"command": command, "arguments": arguments}).encode() + b"\n")
         answer = json.loads(connection.makefile().readline() or '{"error": "no answer", "hint": ""}')
     if "error" in answer:
-        raise GantryError(answer["error"], hint=answer["hint"])
+        raise GatewayRefused(answer["error"], hint=answer["hint"])
     return str(answer["done"])

@@ -124,6 +124,10 @@ class NoSuchJob(GantryError):
     hint = "`gantry jobs list` shows the jobs."
 
 
+class GatewayRefused(GantryError):
+    """The gateway refused."""
+
+
 class NotRunning(GantryError):
     """The gateway is not running on this storage folder."""
 

@@ -44,15 +44,15 @@ def print_json(value: Any) -> None:
 
 def say(text: str) -> None:
     """Print a sentence."""
-    console.print(escape(text))
+    console.print(escape(text), soft_wrap=True)
 
 
 def complain(error: GantryError | ImagingDataError) -> None:
     """Print an error's sentence and hint on standard error."""
-    console_err = Console(stderr=True, highlight=False)
-    console_err.print(f"[red]{escape(str(error))}[/red]")
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    errors.print(f"[red]{escape(str(error))}[/red]")
     if error.hint:
-        console_err.print(escape(error.hint))
+        errors.print(escape(error.hint))
 
 
 def local_time(at: float) -> str:
