@@ -21,6 +21,7 @@ from ..store import Store
 log = logging.getLogger("gantry.intake")
 
 BATCH = 200  # arrivals journaled in one transaction
+GATHER_S = 0.25  # each batch makes the disk wait, and the receiver with it
 Close = Callable[[SeriesKey, str], None]
 
 
@@ -84,11 +85,12 @@ class Intake:
         self.ended(association, released=False)
 
     def _hear(self, timeout: float) -> None:
-        """Wait for news, then hear what else there is, up to a batch."""
+        """Wait for news, then hear what else comes, up to a batch or to the end of an association."""
         try:
             self._news.get(timeout=timeout)()
-            while len(self._batch) < BATCH:
-                self._news.get_nowait()()
+            until = time.monotonic() + GATHER_S
+            while len(self._batch) < BATCH and not self._ended:
+                self._news.get(timeout=max(0.0, until - time.monotonic()))()
         except queue.Empty:
             pass
 
