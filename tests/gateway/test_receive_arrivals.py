@@ -11,7 +11,7 @@ from imaging_data import file_sha256
 from informatics_gateway.config import Source
 from informatics_gateway.model import Association, Identity
 from informatics_gateway.receive import pending, read_instance, remove_association
-from informatics_gateway.receiving.incoming import AssociationFolder, new_association
+from informatics_gateway.receive.incoming import AssociationFolder, new_association
 
 SOURCE = Source(ae_title="MODALITY", host="127.0.0.1")
 

@@ -28,9 +28,9 @@ from pydicom.uid import (
 from imaging_data import ImagingDataError, InvalidIdentifier, UnreadableInstance, read_header
 from imaging_data.elements import DEEPEST
 from informatics_gateway.errors import RefusedInstance
-from informatics_gateway.receiving.check import MismatchedInstance, check_file
-from informatics_gateway.receiving.dataset import read_identifiers
-from informatics_gateway.receiving.file_format import Head
+from informatics_gateway.receive.check import MismatchedInstance, check_file
+from informatics_gateway.receive.dataset import read_identifiers
+from informatics_gateway.receive.file_format import Head
 
 MOST = 2**24
 UIDS = {

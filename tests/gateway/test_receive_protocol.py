@@ -35,9 +35,9 @@ from pynetdicom.dsutils import encode
 from pynetdicom.sop_class import Verification
 from receivers import BUTTON, CALLING, Running, running, settings
 
-from informatics_gateway.receiving.command import BadCommand, read_command
-from informatics_gateway.receiving.negotiation import BadRequest, negotiate, read_request
-from informatics_gateway.receiving.stream import BUFFER
+from informatics_gateway.receive.command import BadCommand, read_command
+from informatics_gateway.receive.negotiation import BadRequest, negotiate, read_request
+from informatics_gateway.receive.stream import BUFFER
 
 SUCCESS = 0x0000
 C_STORE, C_FIND, C_ECHO = 0x0001, 0x0020, 0x0030

@@ -17,7 +17,7 @@ from receivers import STREAMING, Running, running, settings
 
 from imaging_data import file_sha256
 from informatics_gateway import quarantine, receive
-from informatics_gateway.receiving.incoming import NewInstance
+from informatics_gateway.receive.incoming import NewInstance
 
 CANNOT_UNDERSTAND, OUT_OF_RESOURCES, SUCCESS = 0xC000, 0xA700, 0x0000
 CT = "1.2.840.10008.5.1.4.1.1.2"

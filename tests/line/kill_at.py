@@ -18,7 +18,7 @@ from informatics_gateway.destinations import dicomweb, dimse
 from informatics_gateway.execute import Executor
 from informatics_gateway.model import JobStatus
 from informatics_gateway.pipeline import intake
-from informatics_gateway.receiving.incoming import AssociationFolder
+from informatics_gateway.receive.incoming import AssociationFolder
 from informatics_gateway.store import Store
 
 Condition = Callable[..., bool]

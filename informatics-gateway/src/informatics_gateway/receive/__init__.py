@@ -2,7 +2,7 @@
 """Receive: DICOM instances from known sources, durable before they are acknowledged.
 
 The sender of an instance may forget it once it has the status 0x0000 (Success).  So its bytes, its name and
-the association that brought it are on disk by then (`receiving.incoming`); the journal follows later.
+the association that brought it are on disk by then (`incoming`); the journal follows later.
 """
 
 import hashlib
@@ -15,17 +15,17 @@ from pydicom import Dataset
 
 from imaging_data import read_header
 
-from . import quarantine
-from .config import Config
-from .durable import make_folder
-from .errors import RefusedInstance
-from .model import Association, Identity, Instance
-from .receiving.check import check_file
-from .receiving.gate import Gate
-from .receiving.incoming import FOLDER, AssociationFolder, new_id, pending, remove_association
-from .receiving.reception import Listener
-from .receiving.stock import StockServer
-from .receiving.streaming import StreamingServer
+from .. import quarantine
+from ..config import Config
+from ..durable import make_folder
+from ..errors import RefusedInstance
+from ..model import Association, Identity, Instance
+from .check import check_file
+from .gate import Gate
+from .incoming import FOLDER, AssociationFolder, new_id, pending, remove_association
+from .reception import Listener
+from .stock import StockServer
+from .streaming import StreamingServer
 
 __all__ = [
     "Listener",
