@@ -22,8 +22,7 @@ from rich.console import Console  # noqa: E402
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: E402
 from study import Study, make_phantom, read_study  # noqa: E402
 
-from imaging_data import ImagingDataError  # noqa: E402
-from informatics_gateway.errors import GantryError  # noqa: E402
+from imaging_data import ExplainedError  # noqa: E402
 from informatics_gateway.model import Event, Job, JobStatus  # noqa: E402
 
 FOLDER = ROOT / "build" / "demo"
@@ -50,7 +49,7 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("Interrupted; everything that was started has been ended.")
         return INTERRUPTED
-    except (AssertionError, RuntimeError, GantryError, ImagingDataError) as error:
+    except (AssertionError, RuntimeError, ExplainedError) as error:
         console.print(f"{error}\n{getattr(error, 'hint', '')}".strip(), style="red", markup=False)
         return 1
 

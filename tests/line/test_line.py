@@ -150,15 +150,14 @@ def test_a_late_instance_makes_a_revision_that_replaces_what_was_delivered(start
 
 
 def test_a_late_instance_supersedes_a_job_that_was_not_delivered(start, orthanc, tmp_path):
-    gateway = start(options='environment = { SLEEP_S = "20" }', quiet_s=0.5)
+    gateway = start(options='environment = { SLEEP_S = "600" }', quiet_s=0.5)
     paths = ct_series(tmp_path / "ct", slices=6)
     gateway.send(paths[:5])
     gateway.wait(lambda _: any("execute:" in text for text in gateway.events()))
-    started = time.monotonic()
     gateway.send(paths[5:])
     gateway.wait(lambda all_: all_[0] == "superseded")
+    # one job of an app at a time: the second begins only once the first one's attempt was killed
     gateway.wait(lambda _: any("execute:" in text for text in gateway.events(2)))
-    assert time.monotonic() - started < 15, "the superseded attempt was not killed"
     assert archived(orthanc) == set()
 
 

@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .errors import GantryError, GatewayRefused, NotRunning
+from imaging_data import ExplainedError
+
+from .errors import GatewayRefused, NotRunning
 
 SOCKET_NAME = "gantry.sock"
 Command = Callable[..., str]
@@ -56,7 +58,7 @@ def _answer(line: bytes, commands: Mapping[str, Command]) -> bytes:
     try:
         request = json.loads(line)
         answer = {"done": commands[request["command"]](**request["arguments"])}
-    except GantryError as error:
+    except ExplainedError as error:
         answer = {"error": str(error), "hint": error.hint}
     except (ValueError, KeyError, TypeError) as error:
         answer = {"error": f"The request was not understood: {error!r}.", "hint": "Use the gantry command."}

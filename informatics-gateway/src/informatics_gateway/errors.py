@@ -4,23 +4,13 @@
 Whether a failure is tried again is a property of its class (`retryable`), not of the place that caught it.
 """
 
+from imaging_data import ExplainedError
 
-class GantryError(Exception):
+
+class GantryError(ExplainedError):
     """Something in Gantry went wrong."""
 
     hint = "See the job's events and app.log."
-    retryable = False
-
-    def __init__(self, detail: str = "", hint: str | None = None) -> None:
-        self.detail = detail
-        if hint is not None:
-            self.hint = hint
-        super().__init__(" ".join(part for part in (self.sentence, detail) if part))
-
-    @property
-    def sentence(self) -> str:
-        """What happened, in one sentence, without this case's detail."""
-        return (type(self).__doc__ or "").strip()
 
 
 class BadConfiguration(GantryError):

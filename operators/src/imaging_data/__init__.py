@@ -5,6 +5,7 @@ from .content import same_content
 from .errors import (
     ChangedInstance,
     DuplicateInstances,
+    ExplainedError,
     GantryTilt,
     ImagingDataError,
     InvalidIdentifier,
@@ -35,6 +36,7 @@ from .volume import Volume, read_volume
 __all__ = [
     "ChangedInstance",
     "DuplicateInstances",
+    "ExplainedError",
     "Found",
     "GantryTilt",
     "ImagingDataError",

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class ImagingDataError(Exception):
-    """The DICOM data cannot be used."""
+class ExplainedError(Exception):
+    """Something went wrong."""
 
-    hint = "Look at the named file with `dcmdump`."
+    hint = ""
     retryable = False
 
     def __init__(self, detail: str = "", hint: str | None = None) -> None:
@@ -24,6 +24,12 @@ class ImagingDataError(Exception):
     def sentence(self) -> str:
         """What is wrong, in one sentence, without this case's detail."""
         return (type(self).__doc__ or "").strip()
+
+
+class ImagingDataError(ExplainedError):
+    """The DICOM data cannot be used."""
+
+    hint = "Look at the named file with `dcmdump`."
 
 
 class UnreadableInstance(ImagingDataError):

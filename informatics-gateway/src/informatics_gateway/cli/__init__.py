@@ -5,9 +5,8 @@ import sys
 
 import typer
 
-from imaging_data import ImagingDataError
+from imaging_data import ExplainedError
 
-from ..errors import GantryError
 from . import apps, jobs, quarantine, routes
 from .doctor import doctor
 from .output import complain
@@ -28,6 +27,6 @@ def main() -> None:
     """The entry of the `gantry` command: errors are a sentence and a hint, not a trace."""
     try:
         app()
-    except (GantryError, ImagingDataError) as error:
+    except ExplainedError as error:
         complain(error)
         sys.exit(1)

@@ -12,7 +12,7 @@ from threading import Event
 
 from pydicom import Dataset, dcmread
 
-from imaging_data import ImagingDataError, content_sha256, file_sha256, read_header
+from imaging_data import ExplainedError, content_sha256, file_sha256, read_header
 
 from ..apps import AppFolder
 from ..errors import GantryError
@@ -116,7 +116,7 @@ def _run_all(program: Program, runner: Runner, cases: Sequence[Case], folder: Pa
         try:
             results, kept = attempt(program, runner, case, folder / str(number), JOB)
             runs.append(_read(label, case, results, kept.output))
-        except (GantryError, ImagingDataError) as error:
+        except ExplainedError as error:
             return runs, f"{label}: {error}"
     return runs, ""
 

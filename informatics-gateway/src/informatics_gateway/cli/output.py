@@ -13,9 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from imaging_data import ImagingDataError
-
-from ..errors import GantryError
+from imaging_data import ExplainedError
 
 ConfigOption = Annotated[
     Path, typer.Option("--config", envvar="GANTRY_CONFIG", help="The configuration file.", dir_okay=False)
@@ -47,7 +45,7 @@ def say(text: str) -> None:
     console.print(escape(text), soft_wrap=True)
 
 
-def complain(error: GantryError | ImagingDataError) -> None:
+def complain(error: ExplainedError) -> None:
     """Print an error's sentence and hint on standard error."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     errors.print(f"[red]{escape(str(error))}[/red]")

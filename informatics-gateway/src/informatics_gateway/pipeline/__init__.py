@@ -7,11 +7,13 @@ one that validates and delivers, by the `steps`.  Only this package changes a jo
 step's work is durable: a crash at any moment repeats at most the step that was under way.
 """
 
+import logging
 import threading
+
+from imaging_data import ExplainedError
 
 from .. import quarantine
 from ..config import Config
-from ..errors import GatewayFault
 from ..execute import Executor
 from ..receive import Receiver
 from ..store import Store
@@ -19,6 +21,8 @@ from .faults import faults_named
 from .intake import Intake
 from .lanes import Lanes
 from .queueing import Queueing
+
+log = logging.getLogger("gantry.pipeline")
 
 
 class Pipeline:
@@ -58,8 +62,9 @@ class Pipeline:
             try:
                 with faults_named("taking instances in"):
                     self.intake.turn()
-            except GatewayFault:
-                self._stopping.wait(1.0)  # a full disk, say, passes; arrivals are kept
+            except ExplainedError as error:  # a full disk, say, passes; arrivals are kept
+                log.error("taking instances in is tried again: %s", error)
+                self._stopping.wait(1.0)
 
     def health(self) -> list[str]:
         """What is wrong with the running gateway, in sentences."""

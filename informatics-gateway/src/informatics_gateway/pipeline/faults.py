@@ -5,9 +5,9 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from imaging_data import ImagingDataError
+from imaging_data import ExplainedError
 
-from ..errors import GantryError, GatewayFault
+from ..errors import GatewayFault
 
 log = logging.getLogger("gantry.pipeline")
 
@@ -17,7 +17,7 @@ def faults_named(what: str) -> Iterator[None]:
     """A fault of ours becomes a GatewayFault, with its trace in the log, so that no thread ends by it."""
     try:
         yield
-    except (GantryError, ImagingDataError):
+    except ExplainedError:
         raise
     except Exception as error:
         log.exception("fault in the gateway: %s", what)

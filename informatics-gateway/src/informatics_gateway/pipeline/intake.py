@@ -8,12 +8,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from imaging_data import ImagingDataError
+from imaging_data import ExplainedError
 
 from .. import quarantine
 from ..assemble import Arrival, closing, take_in
 from ..config import Config
-from ..errors import GantryError
 from ..model import Association, Refusal, SeriesKey
 from ..receive import pending, read_instance, release_from_quarantine, remove_association
 from ..store import Store
@@ -123,11 +122,11 @@ class Intake:
             return Arrival(association, read_instance(path), path.stat().st_mtime)
         except FileNotFoundError:
             return None  # taken in by the turn before this one failed
-        except (GantryError, ImagingDataError) as error:
+        except ExplainedError as error:
             self._refuse(association, path, error)
             return None
 
-    def _refuse(self, association: Association, path: Path, error: GantryError | ImagingDataError) -> None:
+    def _refuse(self, association: Association, path: Path, error: ExplainedError) -> None:
         entry = quarantine.keep_instance(self._store.storage, path, str(error), error.hint, association)
         log.warning("an instance of association %s went to quarantine as %s", association.id, entry)
 

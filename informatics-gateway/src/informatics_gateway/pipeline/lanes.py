@@ -6,8 +6,10 @@ import threading
 import time
 from collections.abc import Sequence
 
+from imaging_data import ExplainedError
+
 from ..config import App, Config
-from ..errors import GantryError, JobCancelled
+from ..errors import JobCancelled
 from ..execute import Executor
 from ..model import Job, JobStatus
 from ..store import Store
@@ -86,10 +88,10 @@ class Lanes:
         try:
             with faults_named(f"working on job {job.id} after {job.status}"):
                 self._steps.take(job)
-        except GantryError as error:
+        except ExplainedError as error:
             self._failed(job, error)
 
-    def _failed(self, job: Job, error: GantryError) -> None:
+    def _failed(self, job: Job, error: ExplainedError) -> None:
         if self._stopping and isinstance(error, JobCancelled):
             self._store.uncount(job)
             return
@@ -99,7 +101,7 @@ class Lanes:
         elif self._store.end(job, JobStatus.FAILED, error):
             log.warning("job %d failed: %s", job.id, error.sentence)
 
-    def _next_wait(self, job: Job, error: GantryError) -> float | None:
+    def _next_wait(self, job: Job, error: ExplainedError) -> float | None:
         """Seconds until the step is tried again; None: it is not."""
         if not error.retryable:
             return None

@@ -6,12 +6,12 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 
-from imaging_data import ImagingDataError
+from imaging_data import ExplainedError
 
 from .. import quarantine
 from ..assemble import seal
 from ..config import Config, Route
-from ..errors import GantryError, JobCancelled, NoSuchJob, RouteRemoved
+from ..errors import JobCancelled, NoSuchJob, RouteRemoved
 from ..model import InputSet, Job, JobStatus, SeriesKey
 from ..route import route
 from ..store import Store
@@ -40,7 +40,7 @@ class Queueing:
         try:
             with faults_named(f"closing series {key.series_instance_uid}"):
                 self._seal_and_queue(key, closed_by)
-        except (GantryError, ImagingDataError) as error:
+        except ExplainedError as error:
             self._refuse(key, closed_by, error)
 
     def _seal_and_queue(self, key: SeriesKey, closed_by: str) -> list[int]:
@@ -53,7 +53,7 @@ class Queueing:
             self._store.mark_seen(key)
         return made
 
-    def _refuse(self, key: SeriesKey, closed_by: str, error: GantryError | ImagingDataError) -> None:
+    def _refuse(self, key: SeriesKey, closed_by: str, error: ExplainedError) -> None:
         log.warning("series %s to %s: %s", key.series_instance_uid, key.called_ae_title, error)
         instances = [each.sop_instance_uid for each in self._store.arrived(key)]
         facts = asdict(key) | {"closed_by": closed_by}

@@ -12,7 +12,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadConfiguration, GantryError
+from imaging_data import ExplainedError
+
+from ..errors import BadConfiguration
 from ..model import Association, InputSet, Instance, Job, JobStatus, Proof, Refusal, Result, SeriesKey
 from .journal import FILE_NAME, KEY, Journal, key_values
 
@@ -235,7 +237,7 @@ class Store(Journal):
             result.sha256,
         )
 
-    def postpone(self, job: Job, seconds: float, error: GantryError) -> None:
+    def postpone(self, job: Job, seconds: float, error: ExplainedError) -> None:
         """Try the step again later."""
         now = time.time()
         with self._transaction() as db:
@@ -246,7 +248,7 @@ class Store(Journal):
             )
             self._event(job.id, f"{error} Next try in {seconds:.0f} s.")
 
-    def end(self, job: Job, status: JobStatus, error: GantryError) -> bool:
+    def end(self, job: Job, status: JobStatus, error: ExplainedError) -> bool:
         """Fail or cancel the job, unless it ended meanwhile."""
         ended = [each for each in JobStatus if each.ended]
         with self._transaction() as db:
