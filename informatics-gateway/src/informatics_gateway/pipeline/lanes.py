@@ -107,7 +107,7 @@ class Lanes:
             return None
         tries = (self._store.job(job.id) or job).attempts
         if job.status is JobStatus.QUEUED:
-            return 5.0**tries if tries < MAX_ATTEMPTS else None
+            return 5.0 ** (tries - 1) if tries < MAX_ATTEMPTS else None
         since = self._store.failing_since(job) or time.time()
         if time.time() - since > self._config.deliver.retry_hours * 3600:
             return None
