@@ -39,7 +39,7 @@ def test_the_configuration_is_named_by_file_key_and_value(patient):
 def test_a_configuration_that_is_not_there_is_named(patient):
     patient.path.unlink()
     [check] = patient.look()
-    assert "No such file" in check.sentence
+    assert "There is no file" in check.sentence
 
 
 # storage

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from app_jobs import APP, IDENTITY, REQUEST, Bench, again, app_pid
 
-from informatics_gateway.errors import AppFailed, AppWroteNoManifest, InvalidResult, JobCancelled
+from informatics_gateway.errors import AppCrashed, AppFailed, AppWroteNoManifest, InvalidResult, JobCancelled
 from informatics_gateway.execute import JobRequest, hider, load_manifest, load_report
 from informatics_gateway.model import AttemptFolder, Identity
 from informatics_gateway.runners import folders
+from informatics_gateway.runners.describe import describe
 
 SECRET = "swordfish-1234"
 
@@ -278,3 +279,11 @@ def test_locked_folders_are_no_hindrance_to_somebody_who_is_not_root(somebody):
 
 def test_removing_what_is_not_there_is_no_fault(tmp_path):
     folders.remove(tmp_path / "nothing")
+
+
+def test_a_manifest_whose_process_is_killed_is_asked_for_again(tmp_path):
+    script = tmp_path / "app.py"
+    script.write_text("import os\nos.kill(os.getpid(), 9)\n")
+    with pytest.raises(AppCrashed, match="signal 9") as caught:
+        describe(script)
+    assert caught.value.retryable

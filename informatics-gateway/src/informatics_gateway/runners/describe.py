@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ..errors import AppFailed
+from ..errors import AppCrashed, AppFailed
 from .environment import app_environment
 from .outcome import plain
 
@@ -14,7 +14,10 @@ DESCRIBES_WITHIN_S = 120.0  # a first start reads a lot of Python from a cold di
 
 
 def describe(script: Path) -> str:
-    """What the app prints as its manifest, in an environment as clean as a job's.  Raises AppFailed."""
+    """What the app prints as its manifest, in an environment as clean as a job's.
+
+    Raises AppFailed; AppCrashed, which is tried again, when a signal ended it.
+    """
     with tempfile.TemporaryDirectory(prefix="gantry-") as home:
         command = [sys.executable, str(script), "manifest"]
         try:
@@ -33,6 +36,8 @@ def describe(script: Path) -> str:
             raise AppFailed(
                 f"`{script.name} manifest` took more than {DESCRIBES_WITHIN_S:g} s.", _hint(script)
             ) from None
+    if done.returncode < 0:
+        raise AppCrashed(f"`{script.name} manifest` was ended by signal {-done.returncode}.")
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or ["It said nothing."]
         raise AppFailed(
