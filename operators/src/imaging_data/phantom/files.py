@@ -93,7 +93,7 @@ def _patient_and_study(name: str, patient_id: str) -> Dataset:
     dataset.ReferringPhysicianName, dataset.PositionReferenceIndicator = "", ""
     dataset.StudyDate = dataset.SeriesDate = dataset.AcquisitionDate = dataset.ContentDate = DATE
     dataset.StudyTime = dataset.SeriesTime = dataset.AcquisitionTime = dataset.ContentTime = TIME
-    dataset.StudyDescription, dataset.SeriesDescription = f"CT {name} phantom", f"{name.capitalize()} phantom"
+    dataset.StudyDescription, dataset.SeriesDescription = f"CT {name} phantom", "Synthetic axial CT"
     dataset.Modality, dataset.SeriesNumber, dataset.AcquisitionNumber = "CT", 2, 1
     dataset.BodyPartExamined = {"thorax": "CHEST"}.get(name, name.upper())
     dataset.Manufacturer, dataset.ManufacturerModelName = "Gantry", "Phantom"
