@@ -137,6 +137,25 @@ def test_a_record_that_cannot_be_written_starts_no_app(tmp_path):
     assert keepers() == []
 
 
+def test_a_keeper_that_is_killed_before_it_read_its_order_is_a_kill(start):
+    """The order is unread in its socket then, and the gateway's end is reset instead of closed."""
+    process = start("/bin/true")
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.exit_status(10) == -signal.SIGKILL
+
+
+def test_a_keeper_that_is_gone_before_the_order_is_written_is_a_kill(start, monkeypatch):
+    write = leftovers.Record.write
+
+    def write_and_kill(record: leftovers.Record, path: Path) -> None:
+        write(record, path)
+        os.kill(record.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, record.pid, os.WEXITED | os.WNOWAIT)
+
+    monkeypatch.setattr(leftovers.Record, "write", write_and_kill)
+    assert start("/bin/true").exit_status(10) == -signal.SIGKILL
+
+
 def test_a_keeper_whose_gateway_is_gone_before_the_order_starts_nothing():
     ours, theirs = socket.socketpair()
     with theirs:

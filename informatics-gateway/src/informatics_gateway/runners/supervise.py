@@ -64,7 +64,8 @@ class AppProcess:
             raise
         try:
             record_of(self._keeper.pid, self._mark).write(order.record)
-            self.control.sendall(self._as_json(order))
+            with suppress(BrokenPipeError, ConnectionResetError):  # killed already: `exit_status` says so
+                self.control.sendall(self._as_json(order))
         except BaseException:
             self.end()
             raise
@@ -111,9 +112,16 @@ class AppProcess:
         nothing; its app died with it, by SIGKILL.
         """
         if self._exit is None and wait([self.control], timeout_s):
-            report = self.control.recv(256)
+            report = self._report()
             self._exit = json.loads(report)["exit"] if report else -signal.SIGKILL
         return self._exit
+
+    def _report(self) -> bytes:
+        """What the keeper says, nothing when it is gone; the socket is reset when it never read its order."""
+        try:
+            return self.control.recv(256)
+        except ConnectionResetError:
+            return b""
 
     def processes(self) -> set[psutil.Process]:
         """Every process of the app, also in other sessions; the keeper is none of them."""
