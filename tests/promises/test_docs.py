@@ -23,6 +23,7 @@ RUN_BY = {
     "scripts/demo": "tests/line/test_demo.py::test_the_demo_shows_what_came_back",
     "scripts/make-phantom": "tests/data/test_phantom_files.py",
     "scripts/check-apps": "tests/promises/test_scripts.py::test_check_apps",
+    "scripts/bench": "tests/line/test_bench.py",
     "docker compose up": "tests/promises/test_compose.py::test_studies_and_jobs_survive_down_and_up",
     "docker compose down": "tests/promises/test_compose.py::test_studies_and_jobs_survive_down_and_up",
     "gantry serve": "tests/line/test_line.py",
@@ -70,8 +71,16 @@ def test_scripts_and_their_options_exist(page):
         if words[0].startswith("scripts/"):
             options = {word.partition("=")[0] for word in words if word.startswith("--")}
             assert (ROOT / words[0]).stat().st_mode & 0o111, words
-            sources = [ROOT / words[0], *(ROOT / "scripts" / "demonstration").glob("*.py")]
-            assert all(any(option in path.read_text() for path in sources) for option in options), words
+            sources = [ROOT / words[0], *(ROOT / "scripts").glob("*/*.py")]
+            text = "".join(path.read_text() for path in sources)
+            assert all(option in text or f"{_parameter(option)}: Annotated" in text for option in options), (
+                words
+            )
+
+
+def _parameter(option: str) -> str:
+    """The parameter of a Typer command that is this option."""
+    return option.removeprefix("--").replace("-", "_")
 
 
 def _exists(test: str) -> bool:
