@@ -1,33 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""kill -9 of the gateway at every step of the line and at random moments: nothing acknowledged is lost, and
-nothing is delivered twice.
+"""kill -9 of the gateway at every step of the line: nothing acknowledged is lost, nothing is delivered twice."""
 
-A real gateway, a real Orthanc, a real sender; the app keeps the contract without torch, so that it fits the time.
-"""
-
-import random
 import sys
-import threading
-import time
 from pathlib import Path
 
 import pytest
-from builders import ct_series
-from gateway_process import Gateway
-from orthanc import Orthanc, new_orthanc
-from pydicom import dcmread
-
-from informatics_gateway.model import JobStatus
-from informatics_gateway.receive import pending
-from informatics_gateway.store import Journal
+from killed_line import Line
 
 pytestmark = [pytest.mark.orthanc, pytest.mark.timeout(900)]
 
-TORCH_FREE = Path(__file__).parents[1] / "operators" / "apps" / "torch_free"
 KILL_AT = Path(__file__).with_name("kill_at.py")
-RANDOM_MOMENTS = 50
-SLICES = 3
-KILLED_THREE_TIMES = ("started as often as is allowed", "The app's process died")  # by gateway, or alone
 
 # For the points that only one protocol passes, the other one's test leaves them out.
 STEPS = [
@@ -36,125 +18,11 @@ STEPS = [
 ]  # fmt: skip
 
 
-class Line:
-    """A gateway, an archive, and what was sent so far."""
-
-    def __init__(self, folder: Path, kind: str, options: str = "") -> None:
-        self.folder, self.kind, self.options = folder, kind, options
-        self.orthanc = new_orthanc(folder / "orthanc")
-        self.gateway = Gateway(
-            folder / "gateway",
-            self._tables(self.orthanc),
-            quiet_s=0.5,
-            environment={"ORTHANC_PASSWORD": self.orthanc.password},
-        )
-        self.orthanc.add_modality(self.gateway.aet, self.gateway.port)
-        self.acknowledged: set[str] = set()
-        self.sent: list[list[Path]] = []
-
-    def _tables(self, orthanc: Orthanc) -> str:
-        how = {
-            "dicomweb": f'url = "{orthanc.dicomweb_url}"\nusername = "gantry"\npassword_env = "ORTHANC_PASSWORD"',
-            "dimse": f'host = "127.0.0.1"\nport = {orthanc.dicom_port}\nae_title = "ORTHANC"',
-        }[self.kind]
-        return f"""
-[[destination]]
-name = "archive"
-kind = "{self.kind}"
-clinical = false
-{how}
-[[app]]
-name = "torch_free"
-path = "{TORCH_FREE}"
-{self.options}
-[[route]]
-called_ae_title = "LUNGS"
-app = "torch_free"
-destinations = ["archive"]
-"""
-
-    def send(self) -> None:
-        """A new series; what the gateway acknowledged is what the sender may forget."""
-        series = ct_series(self.folder / f"series-{len(self.sent)}", slices=SLICES)
-        self.sent.append(series)
-        self.acknowledged |= {f"{self.sent.index(series)}/{name}" for name in self.gateway.send(series)}
-
-    def send_again(self) -> None:
-        """What a sender does with what was not acknowledged."""
-        for index, series in enumerate(self.sent):
-            missing = [path for path in series if f"{index}/{path.name}" not in self.acknowledged]
-            if missing:
-                self.acknowledged |= {f"{index}/{name}" for name in self.gateway.send(missing)}
-
-    def finish(self) -> None:
-        """Let everything come to its end, and account for it."""
-        self.gateway.start()
-        self.send_again()
-        self.gateway.wait_ended(count=len(self.sent), seconds=240)
-        self._retry_what_was_killed_three_times()
-        assert len(self.acknowledged) == SLICES * len(self.sent)
-        with Journal(self.gateway.storage) as journal:
-            self._account_for_instances(journal)
-            self._account_for_results(journal)
-
-    def _retry_what_was_killed_three_times(self) -> None:
-        """The guard against crash loops counts each kill in mid-execution, as it should."""
-        for job in self.gateway.cli("jobs", "list", "--status", "failed", "--json"):
-            assert any(sentence in job["error"] for sentence in KILLED_THREE_TIMES), job["error"]
-            self.gateway.cli("jobs", "retry", str(job["id"]))
-        self.gateway.wait_ended(count=len(self.sent), seconds=240)
-
-    def _account_for_instances(self, journal: Journal) -> None:
-        """Every instance that was answered 0x0000 is stored, with the bytes that were sent, and was worked on."""
-        worked_on = {
-            instance.sop_instance_uid
-            for job in journal.jobs(limit=10000)
-            if job.status is JobStatus.DELIVERED
-            for instance in job.input_set.instances
-        }
-        for path in (path for series in self.sent for path in series):
-            uid = sop_instance_uid(path)
-            stored = journal.instance(uid)
-            assert stored is not None, f"{path} was acknowledged and is not there"
-            assert dataset_bytes(stored.path) == dataset_bytes(path)
-            assert uid in worked_on, f"{path} was acknowledged, and no delivered job worked on it"
-        assert list(pending(self.gateway.storage)) == []
-
-    def _account_for_results(self, journal: Journal) -> None:
-        """The archive holds the results of the delivered jobs, once each, and nothing else."""
-        jobs = journal.jobs(limit=10000)
-        assert {job.status for job in jobs} <= {JobStatus.DELIVERED, JobStatus.SUPERSEDED}, self.gateway.log
-        expected = [
-            result.sop_instance_uid
-            for job in jobs
-            if job.status is JobStatus.DELIVERED
-            for result in journal.results(job.id)
-        ]
-        archived = [instance["SOPInstanceUID"] for instance in self.orthanc.instances()]
-        assert sorted(archived) == sorted(expected)
-        assert len(archived) >= len(self.sent)
-
-    def close(self) -> None:
-        self.gateway.kill()
-        self.orthanc.kill()
-        self.orthanc.client.close()
-
-
 @pytest.fixture(params=["dicomweb", "dimse"])
 def line(request, tmp_path):
     line = Line(tmp_path, request.param)
     yield line
     line.close()
-
-
-def sop_instance_uid(path: Path) -> str:
-    return str(dcmread(path, specific_tags=["SOPInstanceUID"]).SOPInstanceUID)
-
-
-def dataset_bytes(path: Path) -> bytes:
-    """The bytes after the file meta information, which a receiver writes itself."""
-    data = path.read_bytes()
-    return data[144 + int.from_bytes(data[140:144], "little") :]
 
 
 def test_killed_at_every_step(line):
@@ -168,29 +36,3 @@ def test_killed_at_every_step(line):
                 f"{point} was not passed:\n{line.gateway.log[-3000:]}"
             )
     line.finish()
-
-
-@pytest.mark.parametrize("line", ["dicomweb"], indirect=True)
-def test_killed_at_random_moments(line, pytestconfig):
-    """The moments are drawn over the measured length of a job, from the first byte sent to the last proof."""
-    seed = random.randrange(2**32)
-    print(f"seed {seed}")
-    moments = random.Random(seed)
-    length = measured_length(line)
-    for _ in range(RANDOM_MOMENTS):
-        line.gateway.start()
-        killer = threading.Timer(moments.uniform(0, length), line.gateway.kill)
-        killer.start()
-        line.send()
-        killer.join()
-    line.finish()
-
-
-def measured_length(line: Line) -> float:
-    """Seconds from the first byte of a series to its job's end."""
-    line.gateway.start()
-    started = time.monotonic()
-    line.send()
-    line.gateway.wait_ended(count=1)
-    line.gateway.kill()
-    return time.monotonic() - started

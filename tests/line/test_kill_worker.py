@@ -10,7 +10,7 @@ import time
 import psutil
 import pytest
 from gateway_process import Gateway
-from test_kill import Line, measured_length
+from killed_line import Line, measured_length
 
 pytestmark = [pytest.mark.orthanc, pytest.mark.timeout(300)]
 
