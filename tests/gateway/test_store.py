@@ -231,3 +231,13 @@ def _take(store: Store, stale: Job, step: str) -> None:
         store.end(stale, JobStatus.CANCELLED, JobCancelled())
     elif step == "resume":
         store.resume(now, "resume")
+
+
+def test_a_rerun_leaves_a_late_arrival_to_be_assembled(store):
+    """It seals the old instances again while a new one has come in that no set holds yet."""
+    old = sealed(store, 1)
+    path = store.storage / "instances" / "late.dcm"
+    late = Instance("1.2.3.4.9", "1.2", "1.2.3.4", Identity("P", "", "N", "1.2.3"), path, "late", 9)
+    store.record_arrivals([(WHO, late, time.time())])
+    store.seal(old.key, old.hash, old.instances, "a rerun")
+    assert KEY in store.open_series()

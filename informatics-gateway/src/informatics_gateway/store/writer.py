@@ -112,7 +112,7 @@ class Store(Journal):
             db.execute(f"UPDATE arrival SET seen = 1 WHERE {KEY}", key_values(key))
 
     def seal(self, key: SeriesKey, hash_: str, instances: Sequence[Instance], closed_by: str) -> InputSet:
-        """Seal the next revision of the series and mark its arrivals seen."""
+        """Seal the next revision of the series and mark the arrivals that it holds seen."""
         with self._transaction() as db:
             [[revision]] = db.execute(
                 f"SELECT coalesce(max(revision), 0) + 1 FROM input_set WHERE {KEY}", key_values(key)
@@ -126,7 +126,11 @@ class Store(Journal):
                 "INSERT INTO input_set_instance VALUES (?, ?)",
                 [(number, instance.sop_instance_uid) for instance in instances],
             )
-            db.execute(f"UPDATE arrival SET seen = 1 WHERE {KEY}", key_values(key))
+            db.execute(
+                f"UPDATE arrival SET seen = 1 WHERE {KEY} AND sop_instance_uid IN"
+                " (SELECT sop_instance_uid FROM input_set_instance WHERE input_set = ?)",
+                (*key_values(key), number),
+            )
             assert number is not None
             return self.input_set(number)
 
