@@ -80,8 +80,11 @@ class Gateway:
     def _signal(self, number: int) -> None:
         if self.process is not None:
             self.process.send_signal(number)
-            self.process.wait(60)
-            self.process = None
+            try:
+                self.process.wait(60)
+            finally:
+                self.process.kill()  # one that does not end fails the test, and does not outlive it
+                self.process = None
 
     def send(self, paths: Sequence[Path], called: str = "LUNGS", calling: str = "MODALITY") -> set[str]:
         """C-STORE by DCMTK's storescu; returns the names of the files that were answered 0x0000."""

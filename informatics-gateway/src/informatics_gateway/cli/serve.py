@@ -4,6 +4,7 @@
 import logging
 import signal
 import threading
+from queue import SimpleQueue
 
 import uvicorn
 
@@ -22,9 +23,7 @@ def serve(config: ConfigOption = DEFAULT_CONFIG) -> None:
     _log_plainly()
     settings = load(config)
     pipeline = Pipeline(settings)
-    stop = threading.Event()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signal_number, lambda *_: stop.set())
+    told_to_stop = stop_signals()
     pipeline.start()
     people = pipeline.queueing
     control = Control(
@@ -36,11 +35,23 @@ def serve(config: ConfigOption = DEFAULT_CONFIG) -> None:
     log.info(
         "ready: %s on %s:%d, page http://%s:%d/", dicom.ae_title, dicom.host, dicom.port, page.host, page.port
     )
-    stop.wait()
+    told_to_stop.get()
     log.info("stopping")
     page.close()
     control.close()
     pipeline.stop()
+
+
+def stop_signals() -> SimpleQueue[int]:
+    """The numbers of the SIGTERM and SIGINT that arrive from now on.
+
+    A queue, because a handler runs within whatever the main thread does: setting an Event that the same thread
+    is about to wait on takes a lock twice, and the gateway would never stop.
+    """
+    told: SimpleQueue[int] = SimpleQueue()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda arrived, _: told.put(arrived))
+    return told
 
 
 class _Page:
