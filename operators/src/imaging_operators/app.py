@@ -15,7 +15,7 @@ from .digest import app_digest
 from .errors import MissingModel
 
 if TYPE_CHECKING:
-    from imaging_data import Volume
+    from imaging_data import Series, Volume
 
     from .graph import InferenceGraph
     from .results.base import Results
@@ -67,6 +67,15 @@ class InferenceApp:
 
     def setup(self, models: Path) -> None:
         """Load what `predict` needs from the folder `models`.  Called once per process, before any volume."""
+
+    def read(self, series: "Series") -> "Volume":
+        """What `predict` is given of the series that the rule selected; a regular volume unless overridden.
+
+        Raises NotAVolume, by name, for what cannot be one.
+        """
+        from imaging_data.volume import read_volume
+
+        return read_volume(series)
 
     def predict(self, volume: "Volume") -> "Results":
         """One result, or a list of them, for `volume`.

@@ -31,7 +31,7 @@ from monai.deploy.conditions import CountCondition  # type: ignore[attr-defined]
 from monai.deploy.core import Application, Operator, OperatorSpec  # type: ignore[attr-defined]  # noqa: E402
 
 from imaging_data.instances import find_instances  # noqa: E402
-from imaging_data.volume import Volume, read_volume  # noqa: E402
+from imaging_data.volume import Volume  # noqa: E402
 
 from .context import Run  # noqa: E402
 from .execution import LoadedApp  # noqa: E402
@@ -55,7 +55,7 @@ class Steps:
         """The volume of the series that the app's rule selects.  Raises NoMatchingSeries, NotAVolume."""
         with Stopwatch() as watch:
             found = find_instances(self.run.folders.input)
-            volume = read_volume(self.loaded.app.series.select(found.series))
+            volume = self.loaded.app.read(self.loaded.app.series.select(found.series))
         self.times["read_s"] = watch.seconds
         return volume
 
