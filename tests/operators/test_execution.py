@@ -15,7 +15,8 @@ from result_files import INFO, JOB, Written
 from imaging_data import Volume
 from imaging_operators import AppInfo, InferenceApp, SeriesRule, TextReport
 from imaging_operators.context import Folders, JobContext, Run
-from imaging_operators.execution import LoadedApp, execute, run_once
+from imaging_operators.execution import execute, run_once
+from imaging_operators.loaded import LoadedApp
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -20,6 +20,7 @@ PACKAGES = {
 APART = "The gateway and the operators never import each other"
 DATA = "imaging_data imports neither, and no network, torch or MONAI"
 LAYERS = "The line is layered, and its steps do not import each other"
+MAP = "What runs inside a MAP is layered: nothing imports in a circle"
 SQL = "Only the store speaks SQL"
 DIMSE = "Only receive and destinations/dimse speak DIMSE"
 MONAI = "Only the graph imports MONAI Deploy"
@@ -33,6 +34,8 @@ BREAKS = [
     ("informatics_gateway.route", "import informatics_gateway.execute", LAYERS),
     ("informatics_gateway.store", "import informatics_gateway.pipeline", LAYERS),
     ("informatics_gateway.model", "import informatics_gateway.config", LAYERS),
+    ("imaging_operators.results.base", "import imaging_operators.app", MAP),
+    ("imaging_operators.loaded", "import imaging_operators.execution", MAP),
     ("informatics_gateway.deliver", "import sqlite3", SQL),
     ("informatics_gateway.execute", "import pynetdicom", DIMSE),
     ("informatics_gateway.destinations.dicomweb", "import pynetdicom", DIMSE),

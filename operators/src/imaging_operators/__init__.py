@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from imaging_data import SeriesRule, Volume
 
-    from .app import AppInfo, InferenceApp, Needs
+    from .app import InferenceApp
     from .coding import Code, codes, private_code
+    from .info import AppInfo, Needs
     from .results.measurements import Measurement, Measurements
     from .results.secondary_capture import SecondaryCapture
     from .results.segmentation import Segment, Segmentation
@@ -36,12 +37,12 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
-    "AppInfo": ".app",
+    "AppInfo": ".info",
     "Code": ".coding",
     "InferenceApp": ".app",
     "Measurement": ".results.measurements",
     "Measurements": ".results.measurements",
-    "Needs": ".app",
+    "Needs": ".info",
     "SecondaryCapture": ".results.secondary_capture",
     "Segment": ".results.segmentation",
     "Segmentation": ".results.segmentation",

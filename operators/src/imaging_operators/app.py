@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from imaging_data.rule import SeriesRule
 
 from .digest import app_digest
 from .errors import MissingModel
+from .info import AppInfo
 
 if TYPE_CHECKING:
     from imaging_data import Series, Volume
@@ -21,38 +22,6 @@ if TYPE_CHECKING:
     from .results.base import Results
 
 USAGE = "usage: python app.py [manifest | worker]"
-
-
-@dataclass(frozen=True)
-class Needs:
-    """What one run of the app needs at most: cores, memory in MB (2**20 bytes), seconds."""
-
-    cpu: int = 1
-    memory_mb: int = 4096
-    gpu_memory_mb: int = 0
-    timeout_s: float = 600
-
-
-@dataclass(frozen=True)
-class AppInfo:
-    """Who the app is.
-
-    The three texts stand in every result (PS3.3 C.7.5.1): name as ManufacturerModelName, version as
-    SoftwareVersions, creator as Manufacturer.  `models` are file names in the models folder that must be
-    there.  Raises ValueError for a text that is empty or longer than 64 characters (LO).
-    """
-
-    name: str
-    version: str
-    creator: str
-    needs: Needs = field(default_factory=Needs)
-    models: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        for key in ("name", "version", "creator"):
-            text = getattr(self, key)
-            if not 0 < len(text) <= 64 or "\\" in text:
-                raise ValueError(f"AppInfo.{key} {text!r} must have 1 to 64 characters and no backslash")
 
 
 class InferenceApp:

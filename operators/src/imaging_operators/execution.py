@@ -5,44 +5,18 @@ import json
 import sys
 import traceback
 from collections.abc import Mapping
-from pathlib import Path
 
 from imaging_data.errors import ImagingDataError, NoMatchingSeries, NotAVolume
-from imaging_data.hashing import file_sha256
 
-from .app import InferenceApp
 from .context import Folders, Run, models_folder
 from .errors import AppError, OutOfMemory
 from .files import write_durably
-from .timing import Stopwatch
+from .loaded import App, LoadedApp
 
 DONE, FAILED, UNUSABLE_SERIES = 0, 1, 2
 
 
-class LoadedApp:
-    """An app with its models loaded: `setup` was called, once for one models folder."""
-
-    def __init__(self, app: InferenceApp) -> None:
-        self.app = app
-        self.setup_s = 0.0
-        self.model_sha256s: dict[str, str] = {}
-        self._models: Path | None = None
-        self._is_set_up = False
-
-    def load(self, models: Path | None) -> None:
-        """Call the app's `setup`, unless it was called for this folder.  Raises MissingModel."""
-        self.setup_s = 0.0
-        if self._is_set_up and models == self._models:
-            return
-        self.app.check_models(models)
-        with Stopwatch() as watch:
-            self.app.setup(models or self.app.folder / "models")
-        self.setup_s = watch.seconds
-        self.model_sha256s = {name: file_sha256((models or Path()) / name) for name in self.app.info.models}
-        self._models, self._is_set_up = models, True
-
-
-def run_once(app: InferenceApp, environment: Mapping[str, str]) -> int:
+def run_once(app: App, environment: Mapping[str, str]) -> int:
     """A cold run with the folders that the environment names; the exit status of the process."""
     try:
         run = Run.from_environment(environment)

@@ -34,7 +34,7 @@ from imaging_data.instances import find_instances  # noqa: E402
 from imaging_data.volume import Volume  # noqa: E402
 
 from .context import Run  # noqa: E402
-from .execution import LoadedApp  # noqa: E402
+from .loaded import LoadedApp  # noqa: E402
 from .results.writer import Writer, write_results  # noqa: E402
 from .timing import Stopwatch  # noqa: E402
 

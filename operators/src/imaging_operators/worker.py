@@ -18,15 +18,15 @@ from typing import Any, BinaryIO, Self
 
 from imaging_data.errors import ImagingDataError
 
-from .app import InferenceApp
 from .context import Folders, JobContext, Run
 from .errors import BadJob
-from .execution import DONE, FAILED, LoadedApp, execute, load_ahead
+from .execution import DONE, FAILED, execute, load_ahead
+from .loaded import App, LoadedApp
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 
 
-def serve(app: InferenceApp) -> None:
+def serve(app: App) -> None:
     """Answer {"ready": true}, then one line for each job; ends the process.
 
     After an answer other than 0 the process ends, because what the app left behind is not to be trusted.
@@ -46,7 +46,7 @@ def serve(app: InferenceApp) -> None:
     _end(status)
 
 
-def _load(app: InferenceApp) -> LoadedApp:
+def _load(app: App) -> LoadedApp:
     loaded = LoadedApp(app)
     try:
         load_ahead(loaded, os.environ)

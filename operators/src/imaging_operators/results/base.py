@@ -17,7 +17,8 @@ from .source import Source
 if TYPE_CHECKING:
     from imaging_data import Volume
 
-    from ..app import AppInfo
+    from ..info import AppInfo
+    from .source import Image
 
 RESEARCH_ONLY = "NOT FOR CLINICAL USE - RESEARCH ONLY"
 
@@ -41,7 +42,7 @@ Results = Result | Sequence[Result]
 class RunContext:
     """What all results of one run have in common."""
 
-    volume: "Volume"
+    image: "Image"
     info: "AppInfo"
     digest: str
     job: JobContext
@@ -49,12 +50,12 @@ class RunContext:
     @cached_property
     def input_hash(self) -> str:
         """The hash of the instance bytes that were read (docs/map-contract.md)."""
-        return self.volume.series.input_hash
+        return self.image.series.input_hash
 
     @cached_property
     def source(self) -> Source:
-        """What results need of the series that the volume came from."""
-        return Source(self.volume)
+        """What results need of the series that the app read."""
+        return Source(self.image)
 
     def tracking_uid(self, number: int, label: str) -> str:
         """The UID under which SEG and SR speak of one segment (PS3.16 TID 4108)."""
@@ -81,8 +82,8 @@ class ResultContext:
 
     @property
     def volume(self) -> "Volume":
-        """The volume the app worked on."""
-        return self.run.volume
+        """The volume the app worked on.  Raises InvalidResult when it read a radiograph."""
+        return self.source.volume
 
     @property
     def info(self) -> "AppInfo":

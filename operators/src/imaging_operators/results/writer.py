@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 from pydicom import Dataset
 from pydicom.filebase import DicomBytesIO
 
-from imaging_data import Volume
-
 from ..context import Run
 from ..errors import InvalidResult
 from ..files import write_durably
@@ -24,7 +22,8 @@ from .measurements import Measurements
 from .segmentation import Segmentation
 
 if TYPE_CHECKING:
-    from ..app import AppInfo
+    from ..info import AppInfo
+    from .source import Image
 
 CONTRACT = 1
 
@@ -40,10 +39,10 @@ class Writer:
     times: dict[str, float]
 
 
-def write_results(writer: Writer, volume: Volume, returned: Any) -> None:
+def write_results(writer: Writer, image: "Image", returned: Any) -> None:
     """Write what `predict` returned, and last results.json.  Raises InvalidResult."""
     results = in_order(_listed(returned))
-    context = RunContext(volume, writer.info, writer.digest, writer.run.job)
+    context = RunContext(image, writer.info, writer.digest, writer.run.job)
     with Stopwatch() as watch:
         entries = list(_write_each(results, context, writer.run))
     document = _document(writer, context, results, entries, watch.seconds)
@@ -106,7 +105,7 @@ def _write(dataset: Dataset, place: ResultContext, run: Run) -> dict[str, Any]:
 def _document(
     writer: Writer, context: RunContext, results: list[Result], entries: list[dict[str, Any]], write_s: float
 ) -> dict[str, Any]:
-    info, series = writer.info, context.volume.series
+    info, series = writer.info, context.image.series
     return {
         "contract": CONTRACT,
         "app": {

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An app with its models loaded, and what a run needs of an app."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from imaging_data.hashing import file_sha256
+from imaging_data.rule import SeriesRule
+
+from .info import AppInfo
+from .timing import Stopwatch
+
+if TYPE_CHECKING:
+    from imaging_data import Series, Volume
+
+    from .results.base import Results
+
+
+class App(Protocol):
+    """What a run needs of an app; every `app.InferenceApp` has it."""
+
+    info: AppInfo
+    series: SeriesRule
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the file that defines it."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its code."""
+
+    def check_models(self, models: Path | None) -> None:
+        """Raise MissingModel when a model that it declares is not there."""
+
+    def setup(self, models: Path) -> None:
+        """Load the models."""
+
+    def read(self, series: "Series") -> "Volume":
+        """What `predict` is given of a series."""
+
+    def predict(self, volume: "Volume") -> "Results":
+        """What it finds."""
+
+    def compose(self, graph: Any) -> None:
+        """Draw the graph of MONAI Deploy operators."""
+
+
+class LoadedApp:
+    """An app with its models loaded: `setup` was called, once for one models folder."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self.setup_s = 0.0
+        self.model_sha256s: dict[str, str] = {}
+        self._models: Path | None = None
+        self._is_set_up = False
+
+    def load(self, models: Path | None) -> None:
+        """Call the app's `setup`, unless it was called for this folder.  Raises MissingModel."""
+        self.setup_s = 0.0
+        if self._is_set_up and models == self._models:
+            return
+        self.app.check_models(models)
+        with Stopwatch() as watch:
+            self.app.setup(models or self.app.folder / "models")
+        self.setup_s = watch.seconds
+        self.model_sha256s = {name: file_sha256((models or Path()) / name) for name in self.app.info.models}
+        self._models, self._is_set_up = models, True
