@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from . import LungTruth, Rendered, head, head_grid, thorax, thorax_grid, write_series
+from . import LungTruth, Rendered, head, head_grid, thorax, thorax_grid, torso, torso_grid, write_series
 from .files import POSITIONS
 from .scene import Progress
 
@@ -18,7 +18,7 @@ BAR = 40
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status: 0 done, 1 failed (wrong usage exits with 2)."""
     options = _parser().parse_args(arguments)
-    if options.kind == "head" and (options.cut or options.unequal):
+    if options.kind != "thorax" and (options.cut or options.unequal):
         _parser().error("--cut and --unequal are for --kind thorax")
     if options.out.exists() and (not options.out.is_dir() or any(options.out.iterdir())):
         print(f"{options.out} is not an empty folder: give an empty or a new one", file=sys.stderr)
@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("out", type=Path, metavar="OUT", help="an empty or new folder")
-    add("--kind", choices=("thorax", "head"), default="thorax")
+    add("--kind", choices=("thorax", "torso", "head"), default="thorax")
     add("--seed", type=int, default=1, help="another seed is another patient (default 1)")
     add("--slices", type=_positive, default=120)
     add("--rows", type=_positive, default=512, help="rows and columns (default 512)")
@@ -73,6 +73,8 @@ def _positive(text: str) -> int:
 def _render(options: argparse.Namespace, progress: Progress | None) -> Rendered:
     if options.kind == "head":
         scene, grid = head(options.seed), head_grid(options.slices, options.rows)
+    elif options.kind == "torso":
+        scene, grid = torso(options.seed), torso_grid(options.slices, options.rows)
     else:
         scene = thorax(options.seed, options.unequal)
         grid = thorax_grid(options.slices, options.rows, options.cut)
@@ -81,7 +83,7 @@ def _render(options: argparse.Namespace, progress: Progress | None) -> Rendered:
 
 def _report(options: argparse.Namespace, rendered: Rendered, instances: int) -> dict[str, object]:
     truth = {name: asdict(numbers) for name, numbers in rendered.truth.items()}
-    complete = options.kind == "thorax" and not options.cut
+    complete = options.kind != "head" and not options.cut
     return {
         "kind": options.kind,
         "seed": options.seed,

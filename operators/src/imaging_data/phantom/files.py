@@ -15,6 +15,8 @@ from .scene import Rendered
 
 PADDING = -2000  # stored value outside the circle of reconstruction, as GE scanners write it
 INTERCEPT = -1024
+BODY_PARTS = {"thorax": "CHEST", "torso": "CHESTABDOMEN"}  # PS3.16 Annex L; the others are called as they are
+WINDOWS = {"torso": ("40", "400")}  # centre and width; the others are shown as lungs are
 POSITIONS = ("HFS", "HFP", "FFS", "FFP")
 DATE, TIME = "20260105", "093000"
 
@@ -95,7 +97,7 @@ def _patient_and_study(name: str, patient_id: str) -> Dataset:
     dataset.StudyTime = dataset.SeriesTime = dataset.AcquisitionTime = dataset.ContentTime = TIME
     dataset.StudyDescription, dataset.SeriesDescription = f"CT {name} phantom", "Synthetic axial CT"
     dataset.Modality, dataset.SeriesNumber, dataset.AcquisitionNumber = "CT", 2, 1
-    dataset.BodyPartExamined = {"thorax": "CHEST"}.get(name, name.upper())
+    dataset.BodyPartExamined = BODY_PARTS.get(name, name.upper())
     dataset.Manufacturer, dataset.ManufacturerModelName = "Gantry", "Phantom"
     dataset.SoftwareVersions, dataset.DeviceSerialNumber = "1", "1"
     return dataset
@@ -115,7 +117,7 @@ def _image(rendered: Rendered, prone: bool) -> Dataset:
     dataset.PhotometricInterpretation, dataset.PixelRepresentation = "MONOCHROME2", 1
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 16, 15
     dataset.RescaleIntercept, dataset.RescaleSlope, dataset.RescaleType = str(INTERCEPT), "1", "HU"
-    dataset.WindowCenter, dataset.WindowWidth = "-600", "1500"
+    dataset.WindowCenter, dataset.WindowWidth = WINDOWS.get(rendered.name, ("-600", "1500"))
     return dataset
 
 

@@ -39,10 +39,16 @@ class Scene:
     name: str
     materials: list[Material] = field(default_factory=lambda: [Material("air", -1000)])
     paints: list[Paint] = field(default_factory=list)
+    organs: tuple[str, ...] = ()  # what the labelmap of `render` tells apart; the first has number 1
 
-    def material(self, name: str, hu: float, lung: str = "") -> int:
-        """Add a material and return its label; `lung` is "left" or "right" when it is part of a lung."""
-        self.materials.append(Material(name, hu, lung))
+    def material(self, name: str, hu: float, lung: str = "", organ: str = "") -> int:
+        """Add a material and return its label; what `lung` and `organ` are, see Material.
+
+        Raises ValueError for an organ that is not one of `organs`.
+        """
+        if organ and organ not in self.organs:
+            raise ValueError(f"{organ!r} is not one of the organs {', '.join(self.organs)}")
+        self.materials.append(Material(name, hu, lung, organ))
         return len(self.materials) - 1
 
     def paint(
@@ -69,10 +75,14 @@ class Scene:
         """
         fine = grid.finer(factor)
         hu = np.array([material.hu for material in self.materials], np.int16)
+        numbers = self._organ_numbers()
         counts = np.zeros(len(self.materials), np.int64)
-        image = np.zeros(grid.shape, np.float32)
+        image, labelmap = np.zeros(grid.shape, np.float32), np.zeros(grid.shape, np.uint8)
+        middle = factor // 2  # the sample at the centre of a voxel
         for k, labels in enumerate(self.planes(fine)):
             image[k // factor] += _block_sums(hu.take(labels), factor)
+            if k % factor == middle:
+                labelmap[k // factor] = numbers.take(labels[middle::factor, middle::factor])
             counts += np.bincount(labels.ravel(), minlength=len(counts))
             if progress and k % factor == 0:
                 progress(k / fine.shape[0])
@@ -81,7 +91,17 @@ class Scene:
         _add_noise(image, noise_hu, seed)
         if progress:
             progress(1.0)
-        return Rendered(self.name, image, grid, lung_truths(self.materials, volumes, noise_hu))
+        truth = lung_truths(self.materials, volumes, noise_hu)
+        return Rendered(self.name, image, grid, truth, labelmap, self.organ_numbers)
+
+    @property
+    def organ_numbers(self) -> dict[str, int]:
+        """The number that stands for each of `organs` in the labelmap, from 1."""
+        return {organ: number for number, organ in enumerate(self.organs, start=1)}
+
+    def _organ_numbers(self) -> NDArray[np.uint8]:
+        """For the label of each material the number of its organ, 0 where it is part of none."""
+        return np.array([self.organ_numbers.get(each.organ, 0) for each in self.materials], np.uint8)
 
     def planes(self, grid: Grid) -> Iterator[NDArray[np.uint8]]:
         """The labels, one axial plane (rows, columns) of `grid` after the other; the array is used again."""
@@ -99,12 +119,19 @@ class Scene:
 
 @dataclass(frozen=True)
 class Rendered:
-    """A sampled phantom: `array` (slices, rows, columns) in HU, where it lies, and the truth by lung."""
+    """A sampled phantom: `array` (slices, rows, columns) in HU, where it lies, and the truth.
+
+    truth: by lung, "left", "right" and "total"; empty when there is no lung in the grid.
+    labelmap: uint8 (slices, rows, columns), the number of the organ at the centre of each voxel, 0 for none.
+    organs: the number of each organ by its name; empty for a phantom whose organs are not told apart.
+    """
 
     name: str
     array: NDArray[np.float32]
     grid: Grid
-    truth: dict[str, LungTruth]  # "left", "right" and "total"; empty when there is no lung in the grid
+    truth: dict[str, LungTruth]
+    labelmap: NDArray[np.uint8]
+    organs: dict[str, int]
 
 
 def _crop(bounds: Bounds, x: Floats, y: Floats) -> tuple[slice, slice]:

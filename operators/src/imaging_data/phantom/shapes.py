@@ -211,6 +211,35 @@ class Outside:
         return np.ones((y.shape[0], x.shape[1]), bool)
 
 
+@dataclass(frozen=True)
+class Placed:
+    """`part` turned by `degrees` about the z axis (from the patient's left towards the back), then moved."""
+
+    part: Shape
+    degrees: float
+    move: Point
+
+    @property
+    def bounds(self) -> Bounds:
+        (x0, x1), (y0, y1), (z0, z1) = self.part.bounds
+        z = z0 + self.move[2], z1 + self.move[2]
+        if not np.isfinite((x0, x1, y0, y1)).all():
+            return (*_everywhere()[:2], z)
+        cos, sin = self._turn
+        corners = [(cos * x - sin * y, sin * x + cos * y) for x in (x0, x1) for y in (y0, y1)]
+        low, high = np.min(corners, 0) + self.move[:2], np.max(corners, 0) + self.move[:2]
+        return (float(low[0]), float(high[0])), (float(low[1]), float(high[1])), z
+
+    def inside(self, x: Floats, y: Floats, z: float) -> Bools:
+        cos, sin = self._turn
+        x, y = x - self.move[0], y - self.move[1]
+        return self.part.inside(cos * x + sin * y, cos * y - sin * x, z - self.move[2])
+
+    @property
+    def _turn(self) -> tuple[float, float]:
+        return math.cos(math.radians(self.degrees)), math.sin(math.radians(self.degrees))
+
+
 def _term(value: Floats | float, shape: Ellipsoid | Column | Bell, axis: int) -> Floats:
     return np.abs((np.asarray(value) - shape.centre[axis]) / shape.radii[axis]) ** shape.power
 

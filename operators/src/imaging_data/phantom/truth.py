@@ -13,11 +13,15 @@ EMPHYSEMA_HU = -950  # LAA-950: low-attenuation area, the part of the lung below
 
 @dataclass(frozen=True)
 class Material:
-    """What a solid is made of; `lung` is "left" or "right" when its volume belongs to a lung."""
+    """What a solid is made of.
+
+    lung: "left" or "right" when its volume belongs to a lung.  organ: the one of `Scene.organs` it is part of.
+    """
 
     name: str
     hu: float
     lung: str = ""
+    organ: str = ""
 
 
 @dataclass(frozen=True)
