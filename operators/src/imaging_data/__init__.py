@@ -17,19 +17,23 @@ from .errors import (
     NoMatchingSeries,
     NoPosition,
     NoRescale,
+    NotARadiograph,
     NotAVolume,
     NotDicom,
     NoThickness,
     OverlappingPhases,
+    SeveralImages,
     UnevenSpacing,
     UnreadableInstance,
     UnsupportedPixels,
     UnsupportedTransferSyntax,
+    UnusableSeries,
 )
 from .hashing import content_sha256, file_sha256, input_hash
 from .identifiers import check_uid, derive_uid
 from .instances import Found, Series, SeriesInstance, check_identifiers, find_instances
 from .parts import read_header
+from .radiograph import Radiograph, read_radiograph
 from .rule import SeriesRule
 from .volume import Volume, read_volume
 
@@ -50,16 +54,20 @@ __all__ = [
     "NoPosition",
     "NoRescale",
     "NoThickness",
+    "NotARadiograph",
     "NotAVolume",
     "NotDicom",
     "OverlappingPhases",
+    "Radiograph",
     "Series",
     "SeriesInstance",
     "SeriesRule",
+    "SeveralImages",
     "UnevenSpacing",
     "UnreadableInstance",
     "UnsupportedPixels",
     "UnsupportedTransferSyntax",
+    "UnusableSeries",
     "Volume",
     "check_identifiers",
     "check_uid",
@@ -69,6 +77,7 @@ __all__ = [
     "find_instances",
     "input_hash",
     "read_header",
+    "read_radiograph",
     "read_volume",
     "same_content",
 ]

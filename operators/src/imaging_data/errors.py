@@ -62,13 +62,19 @@ class ChangedInstance(ImagingDataError):
     hint = "Something writes into the input folder while it is read; start again when it is quiet."
 
 
-class NoMatchingSeries(ImagingDataError):
+class UnusableSeries(ImagingDataError):
+    """The series cannot be used."""
+
+    hint = "Send another series."
+
+
+class NoMatchingSeries(UnusableSeries):
     """No series, or no single one, matches the rule."""
 
     hint = "Send a series that the rule accepts, or correct the rule."
 
 
-class NotAVolume(ImagingDataError):
+class NotAVolume(UnusableSeries):
     """The series cannot be read as one regular volume."""
 
     hint = "Send a series of parallel, evenly spaced slices."
@@ -137,16 +143,28 @@ class UnevenSpacing(NotAVolume):
     hint = "Send a reconstruction with even spacing."
 
 
-class UnsupportedTransferSyntax(NotAVolume):
+class NotARadiograph(UnusableSeries):
+    """The series cannot be read as one radiograph."""
+
+    hint = "Send a single projection image (CR, DX, RF) as it is shown to radiologists."
+
+
+class SeveralImages(NotARadiograph):
+    """The series holds more than one image."""
+
+    hint = "Send each view as a series of its own: which one is meant is not guessed."
+
+
+class UnsupportedTransferSyntax(UnusableSeries):
     """The pixel data are compressed in a way that cannot be read here."""
 
     hint = "Let the archive send uncompressed (Explicit VR Little Endian) or JPEG 2000 Lossless."
 
 
-class UnsupportedPixels(NotAVolume):
-    """The instance has no grey values that can be read into a volume."""
+class UnsupportedPixels(UnusableSeries):
+    """The instance has no grey values that can be read."""
 
-    hint = "Send greyscale cross-sections."
+    hint = "Send greyscale images."
 
 
 class NoRescale(NotAVolume):

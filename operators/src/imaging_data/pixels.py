@@ -45,8 +45,6 @@ class PixelFormat:
         photometric = values_of(dataset, "PhotometricInterpretation")
         if _whole(dataset, "SamplesPerPixel", 1) != 1 or not set(photometric) <= set(GREY):
             raise UnsupportedPixels(f"It is a colour image ({' '.join(map(str, photometric))}).")
-        if "ModalityLUTSequence" in dataset:
-            raise UnsupportedPixels("Its values are mapped by a table (ModalityLUTSequence).")
         allocated = _whole(dataset, "BitsAllocated", 0)
         stored = _whole(dataset, "BitsStored", allocated)
         high = _whole(dataset, "HighBit", stored - 1)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .checks import check_shared
-from .errors import NoRescale, naming
+from .errors import NoRescale, UnsupportedPixels, naming
 from .instances import Series, SeriesInstance
 from .pixels import PixelFormat, check_transfer_syntax, read_stored, rescale
 from .slices import Slice, named, slices_of
@@ -97,6 +97,8 @@ def read_volume(series: Series) -> Volume:
 def _check_readable(instance: SeriesInstance) -> None:
     with naming(instance.path.name):
         PixelFormat.of(instance.dataset)
+        if "ModalityLUTSequence" in instance.dataset:
+            raise UnsupportedPixels("Its values are mapped by a table (ModalityLUTSequence).")
         check_transfer_syntax(text_of(instance.dataset.file_meta, "TransferSyntaxUID"))
 
 

@@ -6,7 +6,7 @@ import sys
 import traceback
 from collections.abc import Mapping
 
-from imaging_data.errors import ImagingDataError, NoMatchingSeries, NotAVolume
+from imaging_data.errors import ImagingDataError, UnusableSeries
 
 from .context import Folders, Run, models_folder
 from .errors import AppError, OutOfMemory
@@ -31,6 +31,7 @@ def execute(loaded: LoadedApp, run: Run) -> int:
     try:
         from .graph import run_graph  # MONAI Deploy, seconds: only where a run is asked for
 
+        loaded.app.info.profile(run.job.profile)
         loaded.load(run.folders.models)
         run_graph(loaded, run)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the process entry
@@ -53,7 +54,7 @@ def _leave_error(folders: Folders, error: BaseException) -> int:
     document = {"error": type(named).__name__, "message": str(named), "hint": named.hint}
     print(f"{document['error']}: {named} {named.hint}", file=sys.stderr)
     write_durably(folders.output / "error.json", json.dumps(document, indent=2).encode())
-    return UNUSABLE_SERIES if isinstance(named, NoMatchingSeries | NotAVolume) else FAILED
+    return UNUSABLE_SERIES if isinstance(named, UnusableSeries) else FAILED
 
 
 def _named(error: BaseException) -> ImagingDataError:

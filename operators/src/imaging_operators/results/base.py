@@ -17,7 +17,7 @@ from .source import Source
 if TYPE_CHECKING:
     from imaging_data import Volume
 
-    from ..info import AppInfo
+    from ..info import AppInfo, Profile
     from .source import Image
 
 RESEARCH_ONLY = "NOT FOR CLINICAL USE - RESEARCH ONLY"
@@ -53,13 +53,19 @@ class RunContext:
         return self.image.series.input_hash
 
     @cached_property
+    def profile(self) -> "Profile":
+        """In which profile the app ran.  Raises BadJob."""
+        return self.info.profile(self.job.profile)
+
+    @cached_property
     def source(self) -> Source:
         """What results need of the series that the app read."""
         return Source(self.image)
 
     def tracking_uid(self, number: int, label: str) -> str:
         """The UID under which SEG and SR speak of one segment (PS3.16 TID 4108)."""
-        return derive_uid("gantry", "tracking", self.input_hash, self.digest, str(number), label)
+        origin = ("gantry", "tracking", self.input_hash, self.digest, self.profile.text)
+        return derive_uid(*origin, str(number), label)
 
     @property
     def device_uid(self) -> str:
@@ -116,5 +122,5 @@ class ResultContext:
     def uid(self, *parts: str) -> str:
         """A UID that always belongs to this input, code, revision, profile, kind, ordinal and `parts`."""
         run, job = self.run, self.run.job
-        origin = ("gantry", run.input_hash, run.digest, str(job.revision), job.segmentation)
+        origin = ("gantry", run.input_hash, run.digest, str(job.revision), job.segmentation, run.profile.text)
         return derive_uid(*origin, self.kind, str(self.ordinal), *parts)

@@ -1,22 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The source of a run's results: whose it is, its instances, and where each slice lies."""
+"""The source of a run's results: whose it is, its instances, and, of a volume, where each slice lies."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from pydicom import Dataset
 from pydicom.uid import CTImageStorage
 from pydicom.valuerep import DSfloat, format_number_as_ds
 
+from imaging_data.radiograph import Radiograph
 from imaging_data.values import numbers_of
 
+from ..errors import InvalidResult
 from .evidence import Reference
 from .identity import IDENTITY, REQUIRED, identity_attributes
 
 if TYPE_CHECKING:
     from imaging_data import SeriesInstance, Volume
+
+    Image: TypeAlias = Volume | Radiograph  # what an app can read
 
 
 @dataclass(frozen=True)
@@ -34,9 +38,19 @@ class SourceSlice:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """What results need of the volume's series."""
+    """What results need of the series of the volume, or of the radiograph, that the app read."""
 
-    volume: "Volume"
+    image: "Image"
+
+    @property
+    def volume(self) -> "Volume":
+        """The volume.  Raises InvalidResult for a radiograph, which has no place in the patient."""
+        if isinstance(self.image, Radiograph):
+            raise InvalidResult(
+                "A result with slices in the patient, of an app that read a radiograph.",
+                "Return Classification, Measurements, TextReport or SecondaryCapture of a radiograph.",
+            )
+        return self.image
 
     @cached_property
     def identity(self) -> Dataset:
@@ -45,7 +59,7 @@ class Source:
 
     @cached_property
     def slices(self) -> list[SourceSlice]:
-        """In the order of the volume's slices."""
+        """In the order of the volume's slices.  Raises InvalidResult for a radiograph."""
         return [_slice(instance, frame) for instance, frame in self.volume.sources]
 
     @property
@@ -56,38 +70,44 @@ class Source:
     @cached_property
     def references(self) -> list[Reference]:
         """Each instance once, in the order of the volume's slices."""
-        return list(dict.fromkeys(piece.instance for piece in self.slices))
+        return list(dict.fromkeys(Reference.to(instance.dataset) for instance, _ in self.image.sources))
 
     @cached_property
     def header(self) -> Dataset:
-        """The first slice as a single-frame instance of nobody: what highdicom needs to see.
+        """The first slice, or the radiograph, as a single-frame instance of nobody: what highdicom needs.
 
         Of an Enhanced instance too it is one frame.  The identity comes into a result when it is sealed:
         highdicom would warn of odd names by telling them.
         """
-        header, first, volume = Dataset(), self.slices[0], self.volume
+        header, first = Dataset(), self.references[0]
         for keyword in (*IDENTITY, *REQUIRED):
             setattr(header, keyword, None)
-        header.StudyInstanceUID = first.instance.study_instance_uid
+        header.StudyInstanceUID = first.study_instance_uid
         header.SOPClassUID = CTImageStorage  # single-frame; the results' references are made elsewhere
-        header.SOPInstanceUID = first.instance.sop_instance_uid
-        header.SeriesInstanceUID = first.instance.series_instance_uid
+        header.SOPInstanceUID = first.sop_instance_uid
+        header.SeriesInstanceUID = first.series_instance_uid
         header.Modality = self.modality
-        header.FrameOfReferenceUID = volume.frame_of_reference_uid
-        header.PositionReferenceIndicator = None
-        _, header.Rows, header.Columns = volume.shape
-        header.ImagePositionPatient = list(first.position)
-        header.ImageOrientationPatient = orientation(volume)
+        header.Rows, header.Columns = self.image.array.shape[-2:]
+        if not isinstance(self.image, Radiograph):
+            header.update(self._place_of_first_slice())
+        return header
+
+    def _place_of_first_slice(self) -> Dataset:
+        place, volume = Dataset(), self.volume
+        place.FrameOfReferenceUID = volume.frame_of_reference_uid
+        place.PositionReferenceIndicator = None
+        place.ImagePositionPatient = list(self.slices[0].position)
+        place.ImageOrientationPatient = orientation(volume)
         between_mm, *within_mm = volume.spacing_mm
-        header.PixelSpacing = decimal_strings(within_mm)
-        header.SliceThickness, header.SpacingBetweenSlices = decimal_strings(
+        place.PixelSpacing = decimal_strings(within_mm)
+        place.SliceThickness, place.SpacingBetweenSlices = decimal_strings(
             [_thickness_mm(self._first) or between_mm, between_mm]
         )
-        return header
+        return place
 
     @property
     def _first(self) -> Dataset:
-        return self.volume.source_of(0).dataset
+        return self.image.sources[0][0].dataset
 
 
 def _slice(instance: "SeriesInstance", frame_number: int) -> SourceSlice:

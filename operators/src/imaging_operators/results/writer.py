@@ -17,6 +17,7 @@ from ..errors import InvalidResult
 from ..files import write_durably
 from ..timing import Stopwatch
 from .base import Result, ResultContext, RunContext
+from .classification import Classification
 from .envelope import seal
 from .measurements import Measurements
 from .segmentation import Segmentation
@@ -113,6 +114,7 @@ def _document(
             "version": info.version,
             "creator": info.creator,
             "digest": writer.digest,
+            "profile": context.profile.name,
         },
         "input": {
             "hash": context.input_hash,
@@ -121,7 +123,10 @@ def _document(
         },
         "results": entries,
         "measurements": [
-            number for result in results if isinstance(result, Measurements) for number in result.plain()
+            number
+            for result in results
+            if isinstance(result, Measurements | Classification)
+            for number in result.plain()
         ],
         "findings": [finding for result in results for finding in getattr(result, "findings", ())],
         "models": writer.model_sha256s,
