@@ -2,12 +2,14 @@
 """scripts/bench: one subcommand for each thing that is measured."""
 
 import typer
+from apps import apps
 from line import line
 from receive import receive
 
 app = typer.Typer(help="Measure the gateway beside its peers in one run.", no_args_is_help=True)
 app.command()(receive)
 app.command()(line)
+app.command()(apps)
 
 if __name__ == "__main__":
     app(prog_name="scripts/bench")

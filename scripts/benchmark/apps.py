@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The apps and what they are made of, beside their peers: each contender a process, rounds interleaved."""
+
+import importlib
+import json
+import os
+import tempfile
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Any
+
+import typer
+from contenders import Case, Contender, run
+from rich.console import Console
+from rich.table import Table
+
+HERE = Path(__file__).parent
+NAMES = tuple(sorted(path.stem.removeprefix("apps_") for path in HERE.glob("apps_*.py")))
+BUSY = 0.5  # processes that wait or run, per core, at the start: the seconds are then of a shared machine
+OWN = ("seconds", "process_s", "peak_mb")
+
+Measured = dict[str, list[dict[str, Any]]]  # contender: one dictionary per round
+
+
+def apps(
+    only: Annotated[list[str] | None, typer.Option(help=f"One of {', '.join(NAMES)}; several times.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds; the median counts.")] = 3,
+    quick: Annotated[bool, typer.Option(help="Little data: whether it works, not how fast.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print numbers for programs; tables go to stderr.")
+    ] = False,
+) -> None:
+    """Seconds and peak memory of what the apps do, beside the programs that do the same."""
+    unknown = sorted(set(only or ()) - set(NAMES))
+    if unknown:
+        raise typer.BadParameter(f"{', '.join(unknown)}: there are {', '.join(NAMES)}.")
+    found: dict[str, Measured] = {}
+    console = Console(stderr=as_json)
+    console.print(machine())
+    for name in only or NAMES:
+        with tempfile.TemporaryDirectory(prefix="gantry-bench-") as folder:
+            for case in importlib.import_module(f"apps_{name}").cases(Path(folder), quick):
+                found[case.name] = measured = measure(case, rounds)
+                console.print(table(case, measured))
+    if as_json:
+        typer.echo(json.dumps({"rounds": rounds, "cases": found}))
+
+
+def machine() -> str:
+    """How many cores there are, and whether others use them."""
+    cores, load = os.cpu_count() or 1, os.getloadavg()[0]
+    busy = f", BUSY with other work (load {load:.1f}): only ratios count" if load > BUSY * cores else ""
+    return f"{cores} cores{busy}"
+
+
+def measure(case: Case, rounds: int) -> Measured:
+    """Every contender once a round; who begins changes from round to round."""
+    measured: Measured = defaultdict(list)
+    for number in range(rounds):
+        for contender in _turned(case.contenders, number):
+            measured[contender.name].append(run(contender))
+    return dict(measured)
+
+
+def _turned(contenders: Sequence[Contender], by: int) -> list[Contender]:
+    by %= len(contenders)
+    return [*contenders[by:], *contenders[:by]]
+
+
+def table(case: Case, measured: Mapping[str, list[dict[str, Any]]]) -> Table:
+    """Medians of each contender, and how many times faster ours is, by the ratio of each round."""
+    rounds = len(next(iter(measured.values())))
+    grid = Table(title=f"{case.name}: median of {rounds}")
+    facts = list(dict.fromkeys(fact for runs in measured.values() for fact in runs[0] if fact not in OWN))
+    grid.add_column("contender")
+    for column in ("seconds", "ours is faster", "peak MiB", *(fact.replace("_", " ") for fact in facts)):
+        grid.add_column(column, justify="right")
+    ours = measured[case.contenders[0].name]
+    for contender in case.contenders:
+        runs = measured[contender.name]
+        faster = "" if runs is ours else f"x {ratio(runs, ours):.2f}"
+        cells = (_shown([one.get(fact) for one in runs]) for fact in facts)
+        grid.add_row(
+            contender.name, _shown(_of(runs, "seconds")), faster, _shown(_of(runs, "peak_mb")), *cells
+        )
+    return grid
+
+
+def ratio(theirs: Sequence[Mapping[str, Any]], ours: Sequence[Mapping[str, Any]]) -> float:
+    """How many times longer theirs took: the median over the rounds, each a ratio of its own."""
+    return median(one["seconds"] / own["seconds"] for one, own in zip(theirs, ours, strict=True))
+
+
+def _of(runs: Sequence[Mapping[str, Any]], fact: str) -> list[Any]:
+    return [one[fact] for one in runs]
+
+
+def _shown(values: Sequence[Any]) -> str:
+    if not all(isinstance(value, int | float) for value in values):
+        return "" if values[0] is None else str(values[0])
+    middle = median(values)
+    return f"{middle:.0f}" if abs(middle) >= 100 or middle == int(middle) else f"{middle:.3g}"
