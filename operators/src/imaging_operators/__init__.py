@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .app import InferenceApp
     from .coding import Code, codes, private_code
     from .info import AppInfo, Needs
+    from .results.classification import Classification, Score
     from .results.measurements import Measurement, Measurements
     from .results.secondary_capture import SecondaryCapture
     from .results.segmentation import Segment, Segmentation
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AppInfo",
+    "Classification",
     "Code",
     "InferenceApp",
     "Measurement",
     "Measurements",
     "Needs",
+    "Score",
     "SecondaryCapture",
     "Segment",
     "Segmentation",
@@ -38,11 +41,13 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "AppInfo": ".info",
+    "Classification": ".results.classification",
     "Code": ".coding",
     "InferenceApp": ".app",
     "Measurement": ".results.measurements",
     "Measurements": ".results.measurements",
     "Needs": ".info",
+    "Score": ".results.classification",
     "SecondaryCapture": ".results.secondary_capture",
     "Segment": ".results.segmentation",
     "Segmentation": ".results.segmentation",

@@ -23,13 +23,32 @@ LONGEST_DESCRIPTION = 64  # LO, PS3.5 section 6.2
 IMPLEMENTATION_CLASS_UID = UID("2.25.303567854779137544279516874533915086209")
 
 FUNCTIONAL_GROUPS = {Tag("SharedFunctionalGroupsSequence"), Tag("PerFrameFunctionalGroupsSequence")}
-SERIES_NUMBERS = {"segmentation": 301, "measurements": 302, "text-report": 303, "secondary-capture": 304}
+SERIES_NUMBERS = {
+    "segmentation": 301,
+    "measurements": 302,
+    "text-report": 303,
+    "secondary-capture": 304,
+    "classification": 305,
+    "rtstruct": 306,
+    "pdf": 307,
+    "presentation-state": 308,
+    "mesh": 310,
+    "parametric-map": 311,
+    "key-object": 312,
+    "fractional-segmentation": 313,
+}
 OTHER_SERIES_NUMBER = 309
 SHORT_NAMES = {
     "segmentation": "SEG",
     "measurements": "numbers",
     "text-report": "report",
     "secondary-capture": "picture",
+    "classification": "scores",
+    "pdf": "PDF",
+    "presentation-state": "marks",
+    "key-object": "key images",
+    "parametric-map": "map",
+    "fractional-segmentation": "probabilities",
 }
 
 
@@ -46,7 +65,7 @@ def seal(dataset: Dataset, context: ResultContext) -> None:
 
 
 def series_number(kind: str, ordinal: int, revision: int) -> int:
-    """301 segmentation, 302 measurements, 303 text report, 304 secondary capture; 309 of another kind.
+    """That of the kind (SERIES_NUMBERS), 309 of one that is not listed.
 
     Each later one of a kind adds 1000, each revision of the input adds 10.
     """

@@ -11,18 +11,8 @@ from pydicom import Dataset
 from ..coding import Code, codes
 from ..errors import InvalidResult
 from .base import ResultContext
-from .evidence import Reference, by_study
 from .segmentation import Segment, Segmentation
-
-# PS3.16 CID 100, by Modality (PS3.3 C.7.3.1.1.1).
-PROCEDURES: dict[str, Code] = {
-    "CT": codes.cid100.CTUnspecifiedBodyRegion,
-    "MR": codes.cid100.MRIUnspecifiedBodyRegion,
-    "PT": codes.cid100.PETUnspecifiedBodyRegion,
-    "NM": codes.cid100.NMUnspecifiedBodyRegion,
-    "CR": codes.cid100.XRUnspecifiedBodyRegion,
-    "DX": codes.cid100.XRUnspecifiedBodyRegion,
-}
+from .structured_report import group_identity, measurement_report
 
 
 @dataclass(frozen=True)
@@ -104,56 +94,13 @@ class Measurements:
 
     def to_dicom(self, context: ResultContext) -> Dataset:
         """The structured report.  Its segmentation must have been encoded before."""
-        from highdicom.sr import Comprehensive3DSR
-
         segmentation = None if self.segmentation is None else context.encoded_as(self.segmentation)
-        segmentations = [] if segmentation is None else [segmentation]
-        dataset = Comprehensive3DSR(
-            evidence=[context.source.header, *segmentations],
-            content=_report(self, context, segmentation),
-            series_instance_uid=context.uid("series"),
-            series_number=1,
-            sop_instance_uid=context.uid("instance"),
-            instance_number=1,
-            manufacturer=context.info.creator,
-            is_complete=True,
-        )
-        _separate_containers(dataset)
-        dataset.CurrentRequestedProcedureEvidenceSequence = by_study(context.evidence)
-        if context.replaced is not None:
-            dataset.PredecessorDocumentsSequence = by_study([Reference.to_replaced(context.replaced)])
-        return dataset
+        groups = [_group(items, self, context, segmentation) for items in _grouped(self.items)]
+        return measurement_report(context, groups, self.title, self.procedure)
 
 
 def _plain_name(item: Measurement) -> str:
     return f"{item.name.meaning} ({item.derivation.meaning})" if item.derivation else item.name.meaning
-
-
-def _report(result: Measurements, context: ResultContext, segmentation: Dataset | None) -> Any:
-    from highdicom.sr import MeasurementReport
-
-    return MeasurementReport(
-        observation_context=_observer(context),
-        procedure_reported=result.procedure
-        or PROCEDURES.get(context.source.modality, codes.cid100.ImagingProcedure),
-        imaging_measurements=[
-            _group(items, result, context, segmentation) for items in _grouped(result.items)
-        ],
-        title=result.title,
-    )
-
-
-def _observer(context: ResultContext) -> Any:
-    from highdicom.sr import DeviceObserverIdentifyingAttributes, ObservationContext, ObserverContext
-
-    device = DeviceObserverIdentifyingAttributes(
-        uid=context.run.device_uid,
-        name=context.info.name,
-        manufacturer_name=context.info.creator,
-        model_name=context.info.name,
-    )
-    observer = ObserverContext(observer_type=codes.DCM.Device, observer_identifying_attributes=device)
-    return ObservationContext(observer_device_context=observer)
 
 
 def _grouped(items: Iterable[Measurement]) -> list[list[Measurement]]:
@@ -167,25 +114,17 @@ def _grouped(items: Iterable[Measurement]) -> list[list[Measurement]]:
 def _group(
     items: list[Measurement], result: Measurements, context: ResultContext, segmentation: Dataset | None
 ) -> Any:
-    from highdicom import UID
     from highdicom.sr import (
-        AlgorithmIdentification,
         FindingSite,
         MeasurementsAndQualitativeEvaluations,
-        TrackingIdentifier,
         VolumetricROIMeasurementsAndQualitativeEvaluations,
     )
 
-    info, first = context.info, items[0]
+    first = items[0]
     segment = result.segment_of(first)
-    label = segment.label if segment else (first.site.meaning if first.site else info.name)
-    common: dict[str, Any] = {
-        "tracking_identifier": TrackingIdentifier(
-            uid=UID(context.run.tracking_uid(segment.number if segment else 0, label)), identifier=label
-        ),
-        "algorithm_id": AlgorithmIdentification(info.name, info.version),
-        "measurements": [_number(item) for item in items],
-    }
+    label = segment.label if segment else (first.site.meaning if first.site else context.info.name)
+    common: dict[str, Any] = group_identity(context, segment.number if segment else 0, label)
+    common["measurements"] = [_number(item) for item in items]
     if segment is None or segmentation is None:
         sites = [FindingSite(first.site)] if first.site else None
         return MeasurementsAndQualitativeEvaluations(finding_sites=sites, **common)
@@ -214,11 +153,3 @@ def _referenced_segment(segmentation: Dataset, segment: Segment, context: Result
         segment_number=segment.number,
         source_series=SourceSeriesForSegmentation(UID(context.volume.series.series_instance_uid)),
     )
-
-
-def _separate_containers(item: Dataset) -> None:
-    """ContinuityOfContent SEPARATE (PS3.3 C.18.8): viewers that show text show the concept names too."""
-    if item.get("ValueType") == "CONTAINER":
-        item.ContinuityOfContent = "SEPARATE"
-    for child in item.get("ContentSequence", ()):
-        _separate_containers(child)

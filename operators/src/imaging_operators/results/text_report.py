@@ -10,7 +10,7 @@ from pydicom.uid import BasicTextSRStorage
 from ..coding import Code, codes
 from ..errors import InvalidResult
 from .base import RESEARCH_ONLY, ResultContext
-from .evidence import Reference, by_study
+from .structured_report import sr_document
 
 DOCUMENT_TITLE = codes.cid7000.DiagnosticImagingReport
 
@@ -34,17 +34,7 @@ class TextReport:
 
     def to_dicom(self, context: ResultContext) -> Dataset:
         """The report, with the source and the run's segmentations as evidence."""
-        dataset = Dataset()
-        dataset.SOPClassUID = BasicTextSRStorage
-        dataset.Modality = "SR"
-        dataset.ReferencedPerformedProcedureStepSequence = []
-        dataset.PerformedProcedureCodeSequence = []
-        dataset.CompletionFlag = "COMPLETE"
-        dataset.VerificationFlag = "UNVERIFIED"
-        dataset.PreliminaryFlag = "PRELIMINARY"
-        dataset.CurrentRequestedProcedureEvidenceSequence = by_study(context.evidence)
-        if context.replaced is not None:
-            dataset.PredecessorDocumentsSequence = by_study([Reference.to_replaced(context.replaced)])
+        dataset = sr_document(BasicTextSRStorage, context)
         dataset.ValueType = "CONTAINER"
         dataset.ConceptNameCodeSequence = [code_item(DOCUMENT_TITLE)]
         dataset.ContinuityOfContent = "SEPARATE"

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scores of a classifier: a Comprehensive 3D SR after PS3.16 TID 1500, readable as a text tree."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from pydicom import Dataset
+
+from ..coding import Code, codes, private_code
+from ..errors import InvalidResult
+from .base import ResultContext
+from .structured_report import group_identity, measurement_report
+
+TITLE = private_code("SCORES", "Image classification scores")
+SCORE = private_code("SCORE", "Score")  # SNOMED CT has it as an attribute only, and called so
+THRESHOLD = codes.DCM.ThresholdValue
+COMPARED = private_code("OPERATINGPOINT", "Score compared with its operating point")
+ABOVE = private_code("ABOVE", "Above the operating point")
+NOT_ABOVE = private_code("NOTABOVE", "Not above the operating point")
+MODEL = private_code("MODEL", "Model")
+TRAINING = private_code("TRAININGDATA", "Training data")
+LIMITS = private_code("LIMITS", "Known limits")
+MOST_NAMED_IMAGES = 4  # of a longer series only the evidence lists each instance
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a model gave one finding.  It is a score, not a probability.
+
+    name: the finding, coded; a plain label becomes a private code.
+    value: as the model gives it, without a unit.
+    threshold: the operating point; a score is `above` when it is greater.
+    site: where the finding would be.
+    Raises InvalidResult for a value or threshold that is not finite.
+    """
+
+    name: Code | str
+    value: float
+    threshold: float | None = None
+    site: Code | None = None
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.value):
+            raise InvalidResult(f"The score of {self.label!r} is {self.value}.", "Look at the model's input.")
+        if self.threshold is not None and not math.isfinite(self.threshold):
+            raise InvalidResult(
+                f"The operating point of {self.label!r} is {self.threshold}.", "Leave it out."
+            )
+
+    @property
+    def label(self) -> str:
+        """The name as text."""
+        return self.name if isinstance(self.name, str) else self.name.meaning
+
+    @property
+    def code(self) -> Code:
+        """The name as a code, of our own scheme for a plain label."""
+        if not isinstance(self.name, str):
+            return self.name
+        letters = "".join(letter for letter in self.name.upper() if letter.isalnum() and letter.isascii())
+        return private_code(letters[:16], self.name)
+
+    @property
+    def above(self) -> bool:
+        """Whether the score is above its operating point; never without one."""
+        return self.threshold is not None and self.value > self.threshold
+
+    def plain(self) -> dict[str, Any]:
+        """The score as results.json lists it."""
+        threshold = {} if self.threshold is None else {"threshold": float(self.threshold)}
+        site = self.site.meaning if self.site else ""
+        return {"name": self.label, "value": float(self.value), "unit": "1", "site": site} | threshold
+
+    def sentence(self) -> str:
+        """The finding for results.json."""
+        return f"{self.label}: score {self.value:.3g}, above the operating point {self.threshold:.3g}"
+
+
+@dataclass(frozen=True, eq=False)
+class Classification:
+    """Scores of an image or a series.
+
+    model, training, limits: which model, what it was trained on, and what it is known not to do, as text.
+    procedure: what was reported on, of PS3.16 CID 100; by default the one of the source's Modality.
+    Raises InvalidResult without any score, without a model, or for two scores of one name.
+    """
+
+    scores: Sequence[Score]
+    model: str
+    training: str = ""
+    limits: str = ""
+    procedure: Code | None = None
+    kind: ClassVar[str] = "classification"
+
+    def __post_init__(self) -> None:
+        if not self.scores:
+            raise InvalidResult("A Classification without any score.", "Return no Classification then.")
+        if not self.model.strip():
+            raise InvalidResult("A Classification that does not name its model.")
+        times = Counter((score.code.value, score.code.scheme_designator) for score in self.scores)
+        twice = [value for (value, _), count in times.items() if count > 1]
+        if twice:
+            raise InvalidResult(f"Two scores have the code {twice[0]!r}.", "Give each its own code.")
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """Sentences for results.json: the scores above their operating point."""
+        return tuple(score.sentence() for score in self.scores if score.above)
+
+    def plain(self) -> list[dict[str, Any]]:
+        """The scores as results.json lists them."""
+        return [score.plain() for score in self.scores]
+
+    def to_dicom(self, context: ResultContext) -> Dataset:
+        """The structured report, one group (TID 1501) for each score."""
+        texts = [(MODEL, self.model), (TRAINING, self.training), (LIMITS, self.limits)]
+        groups = [_group(number, score, context) for number, score in enumerate(self.scores, start=1)]
+        remarks = [(name, text) for name, text in texts if text.strip()]
+        return measurement_report(context, groups, TITLE, self.procedure, remarks)
+
+
+def _group(number: int, score: Score, context: ResultContext) -> Any:
+    from highdicom.sr import FindingSite, MeasurementsAndQualitativeEvaluations, QualitativeEvaluation
+
+    compared = []
+    if score.threshold is not None:
+        compared.append(QualitativeEvaluation(COMPARED, ABOVE if score.above else NOT_ABOVE))
+    return MeasurementsAndQualitativeEvaluations(
+        finding_type=score.code,
+        finding_sites=[FindingSite(score.site)] if score.site else None,
+        measurements=_numbers(score),
+        qualitative_evaluations=compared,
+        source_images=_source_images(context),
+        **group_identity(context, number, score.label),
+    )
+
+
+def _numbers(score: Score) -> list[Any]:
+    from highdicom.sr import Measurement
+
+    given = [(SCORE, score.value), (THRESHOLD, score.threshold)]
+    return [Measurement(name, float(value), codes.UCUM.NoUnits) for name, value in given if value is not None]
+
+
+def _source_images(context: ResultContext) -> list[Any] | None:
+    from highdicom.sr import SourceImageForMeasurementGroup
+
+    references = context.source.references
+    if len(references) > MOST_NAMED_IMAGES:
+        return None
+    return [
+        SourceImageForMeasurementGroup(reference.sop_class_uid, reference.sop_instance_uid)
+        for reference in references
+    ]

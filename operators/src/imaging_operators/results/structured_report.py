@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all structured reports share: the document, and the frame of a TID 1500 report (PS3.16)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydicom import Dataset
+from pydicom.uid import UID, Comprehensive3DSRStorage
+
+from ..coding import Code, codes
+from .base import ResultContext
+from .evidence import Reference, by_study
+
+# PS3.16 CID 100, by Modality (PS3.3 C.7.3.1.1.1).
+PROCEDURES: dict[str, Code] = {
+    "CT": codes.cid100.CTUnspecifiedBodyRegion,
+    "MR": codes.cid100.MRIUnspecifiedBodyRegion,
+    "PT": codes.cid100.PETUnspecifiedBodyRegion,
+    "NM": codes.cid100.NMUnspecifiedBodyRegion,
+    "CR": codes.cid100.XRUnspecifiedBodyRegion,
+    "DX": codes.cid100.XRUnspecifiedBodyRegion,
+}
+
+
+def sr_document(sop_class_uid: UID, context: ResultContext) -> Dataset:
+    """The SR Document General module (PS3.3 C.17.2): the source and the run's segmentations as evidence."""
+    dataset = Dataset()
+    dataset.SOPClassUID = sop_class_uid
+    dataset.Modality = "SR"
+    dataset.ReferencedPerformedProcedureStepSequence = []
+    dataset.PerformedProcedureCodeSequence = []
+    dataset.CompletionFlag = "COMPLETE"
+    dataset.VerificationFlag = "UNVERIFIED"
+    dataset.PreliminaryFlag = "PRELIMINARY"
+    dataset.CurrentRequestedProcedureEvidenceSequence = by_study(context.evidence)
+    if context.replaced is not None:
+        dataset.PredecessorDocumentsSequence = by_study([Reference.to_replaced(context.replaced)])
+    return dataset
+
+
+def measurement_report(
+    context: ResultContext,
+    groups: Sequence[Any],
+    title: Code,
+    procedure: Code | None,
+    remarks: Sequence[tuple[Code, str]] = (),
+) -> Dataset:
+    """A Comprehensive 3D SR after TID 1500 with these measurement groups of highdicom's.
+
+    procedure: of PS3.16 CID 100; by default the one of the source's Modality.
+    remarks: text under a concept name, after the groups (the template may be extended).
+    """
+    from highdicom import ContributingEquipment
+    from highdicom.sr import MeasurementReport
+
+    modality = context.source.modality
+    content = MeasurementReport(
+        observation_context=observation_context(context),
+        procedure_reported=procedure or PROCEDURES.get(modality, codes.cid100.ImagingProcedure),
+        imaging_measurements=groups,
+        title=title,
+    )
+    dataset = sr_document(Comprehensive3DSRStorage, context)
+    dataset.update(content[0])
+    dataset.ContributingEquipmentSequence = [ContributingEquipment.for_highdicom()]
+    dataset.ContentSequence.extend(_text(name, value) for name, value in remarks)
+    _separate_containers(dataset)
+    return dataset
+
+
+def observation_context(context: ResultContext) -> Any:
+    """The app as the device that observed (TID 1001, TID 1004)."""
+    from highdicom.sr import DeviceObserverIdentifyingAttributes, ObservationContext, ObserverContext
+
+    device = DeviceObserverIdentifyingAttributes(
+        uid=context.run.device_uid,
+        name=context.info.name,
+        manufacturer_name=context.info.creator,
+        model_name=context.info.name,
+    )
+    observer = ObserverContext(observer_type=codes.DCM.Device, observer_identifying_attributes=device)
+    return ObservationContext(observer_device_context=observer)
+
+
+def group_identity(context: ResultContext, number: int, label: str) -> dict[str, Any]:
+    """What each measurement group says first: its tracking identifier and UID, and the algorithm."""
+    from highdicom import UID as HighdicomUID
+    from highdicom.sr import AlgorithmIdentification, TrackingIdentifier
+
+    uid = HighdicomUID(context.run.tracking_uid(number, label))
+    return {
+        "tracking_identifier": TrackingIdentifier(uid=uid, identifier=label),
+        "algorithm_id": AlgorithmIdentification(context.info.name, context.info.version),
+    }
+
+
+def _text(name: Code, value: str) -> Any:
+    from highdicom.sr import RelationshipTypeValues, TextContentItem
+
+    return TextContentItem(name, value, RelationshipTypeValues.CONTAINS)
+
+
+def _separate_containers(item: Dataset) -> None:
+    """ContinuityOfContent SEPARATE (PS3.3 C.18.8): viewers that show text show the concept names too."""
+    if item.get("ValueType") == "CONTAINER":
+        item.ContinuityOfContent = "SEPARATE"
+    for child in item.get("ContentSequence", ()):
+        _separate_containers(child)
