@@ -21,7 +21,7 @@ def test_the_manifest_is_as_agreed(app):
     done = manifest(app)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
-    assert set(said) == {"name", "version", "creator", "digest", "series", "needs", "models"}
+    assert set(said) == {"name", "version", "creator", "digest", "series", "needs", "models", "profiles"}
     assert set(said["needs"]) == {"cpu", "memory_mb", "gpu_memory_mb", "timeout_s"}
     assert SeriesRule.from_config(said["series"]) == SeriesRule(Modality="CT")
 

@@ -55,6 +55,7 @@ def test_results_json_is_as_agreed(done, source):
         "version": "1.0",
         "creator": "Gantry",
         "digest": document["app"]["digest"],
+        "profile": "",
     }
     assert document["input"] == {
         "hash": input_hash(file_sha256(path) for path in source.iterdir()),

@@ -50,6 +50,7 @@ class JobContext:
     revision: int = 1
     segmentation: SegmentationKind = "binary"
     replaces: tuple[Replaced, ...] = ()
+    profile: str = ""  # "": the default one
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Self:
@@ -62,6 +63,7 @@ class JobContext:
         if "segmentation" in raw:
             known["segmentation"] = _segmentation(raw["segmentation"])
         known["replaces"] = _replaces(raw.get("replaces", []))
+        known["profile"] = _profile(raw.get("profile", ""))
         return cls(**known)
 
     @classmethod
@@ -94,6 +96,12 @@ def _replaces(value: Any) -> tuple[Replaced, ...]:
     if not isinstance(value, list):
         raise BadJob(f"GANTRY_JOB.replaces is not a list but {type(value).__name__}.")
     return tuple(Replaced.from_json(item) for item in value)
+
+
+def _profile(value: Any) -> str:
+    if not isinstance(value, str):
+        raise BadJob(f"GANTRY_JOB.profile {value!r} is no text.")
+    return value
 
 
 def _revision(value: Any) -> int:

@@ -62,7 +62,8 @@ class Steps:
     def predict(self, volume: Volume) -> Any:
         """What the app's `predict` returns."""
         with Stopwatch() as watch:
-            results = self.loaded.app.predict(volume)
+            profile = self.loaded.app.info.profile(self.run.job.profile)
+            results = self.loaded.app.predict(volume, **profile.parameters)
         self.times["predict_s"] = watch.seconds
         return results
 

@@ -186,7 +186,7 @@ def worker() -> None:
 def main(arguments: list[str]) -> None:
     """The process entry."""
     if arguments == ["manifest"]:
-        print(json.dumps({**APP, "series": RULE.to_config(), "needs": NEEDS, "models": []}))
+        print(json.dumps({**APP, "series": RULE.to_config(), "needs": NEEDS, "models": [], "profiles": {}}))
     elif arguments == ["worker"]:
         worker()
     else:
