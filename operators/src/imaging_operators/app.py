@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The base class of an app: which series it takes, how it loads, and voxels in, results out."""
 
-import inspect
 import json
 import os
 import sys
@@ -13,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from imaging_data.rule import SeriesRule
 
 from .digest import app_digest
-from .errors import MissingModel
 from .info import AppInfo
+from .models import verify_models
 
 if TYPE_CHECKING:
     from imaging_data import Series, Volume
@@ -47,8 +46,8 @@ class InferenceApp:
 
         return read_volume(series)
 
-    def predict(self, volume: "Volume", *_: Any, **parameters: Any) -> "Results":
-        """One result, or a list of them, for `volume`.  `parameters` are those of the job's profile.
+    def predict(self, volume: "Volume") -> "Results":
+        """One result, or a list of them, for `volume`.
 
         The app must keep nothing of a volume on itself: the next one may be another patient's.
         """
@@ -82,12 +81,8 @@ class InferenceApp:
                 sys.exit(USAGE)
 
     def manifest(self) -> dict[str, Any]:
-        """What the gateway and the packager must know of the app before it runs.
-
-        Raises ValueError for a profile that `predict` cannot be called with.
-        """
+        """What the gateway and the packager must know of the app before it runs."""
         info = self.info
-        self._check_profiles()
         return {
             "name": info.name,
             "version": info.version,
@@ -96,16 +91,7 @@ class InferenceApp:
             "series": self.series.to_config(),
             "needs": asdict(info.needs),
             "models": list(info.models),
-            "profiles": {name: dict(parameters) for name, parameters in info.profiles.items()},
         }
-
-    def _check_profiles(self) -> None:
-        signature = inspect.signature(self.predict)
-        for name in self.info.profiles or ("",):
-            try:
-                signature.bind(None, **self.info.profile(name).parameters)
-            except TypeError as error:
-                raise ValueError(f"predict() cannot be called with profile {name!r}: {error}") from None
 
     @property
     def folder(self) -> Path:
@@ -118,12 +104,9 @@ class InferenceApp:
         """SHA-256 of the app's code and of this framework (`digest.app_digest`)."""
         return app_digest(self.folder)
 
-    def missing_models(self, models: Path | None) -> list[str]:
-        """The names of `info.models` that are not in the folder."""
-        return [name for name in self.info.models if models is None or not (models / name).is_file()]
+    def check_models(self, models: Path | None) -> dict[str, str]:
+        """SHA-256 by name of the models that the app declares, after they were verified.
 
-    def check_models(self, models: Path | None) -> None:
-        """Raise MissingModel, naming each, when a model that the app declares is not there."""
-        missing = self.missing_models(models)
-        if missing:
-            raise MissingModel(f"{', '.join(missing)}: not in {models or 'any models folder'}.")
+        Raises MissingModel, WrongModel (`models.verify_models`).
+        """
+        return verify_models(self.folder, models, self.info.models)

@@ -22,6 +22,12 @@ class MissingModel(AppError):
     hint = "Run `scripts/fetch-models NAME`, with the app's name, and look in model.lock."
 
 
+class WrongModel(AppError):
+    """A model file is not the one that model.lock names, so it was not loaded."""
+
+    hint = "Run `scripts/fetch-models NAME`, with the app's name, and look in model.lock."
+
+
 class InvalidResult(AppError):
     """What the app returned cannot become a DICOM result."""
 

@@ -4,7 +4,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from imaging_data.hashing import file_sha256
 from imaging_data.rule import SeriesRule
 
 from .info import AppInfo
@@ -30,8 +29,8 @@ class App(Protocol):
     def digest(self) -> str:
         """SHA-256 of its code."""
 
-    def check_models(self, models: Path | None) -> None:
-        """Raise MissingModel when a model that it declares is not there."""
+    def check_models(self, models: Path | None) -> dict[str, str]:
+        """SHA-256 by name of the model files that it loads.  Raises MissingModel, WrongModel."""
 
     def setup(self, models: Path) -> None:
         """Load the models."""
@@ -39,7 +38,7 @@ class App(Protocol):
     def read(self, series: "Series") -> "Volume":
         """What `predict` is given of a series."""
 
-    def predict(self, volume: "Volume", *_: Any, **parameters: Any) -> "Results":
+    def predict(self, volume: "Volume") -> "Results":
         """What it finds."""
 
     def compose(self, graph: Any) -> None:
@@ -57,13 +56,12 @@ class LoadedApp:
         self._is_set_up = False
 
     def load(self, models: Path | None) -> None:
-        """Call the app's `setup`, unless it was called for this folder.  Raises MissingModel."""
+        """Call the app's `setup`, unless it was called for this folder.  Raises MissingModel, WrongModel."""
         self.setup_s = 0.0
         if self._is_set_up and models == self._models:
             return
-        self.app.check_models(models)
+        self.model_sha256s = self.app.check_models(models)  # before anything is unpickled
         with Stopwatch() as watch:
             self.app.setup(models or self.app.folder / "models")
         self.setup_s = watch.seconds
-        self.model_sha256s = {name: file_sha256((models or Path()) / name) for name in self.app.info.models}
         self._models, self._is_set_up = models, True
