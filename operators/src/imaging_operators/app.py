@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The base class of an app: which series it takes, how it loads, and voxels in, results out."""
 
+import inspect
 import json
 import os
 import sys
@@ -46,8 +47,8 @@ class InferenceApp:
 
         return read_volume(series)
 
-    def predict(self, volume: "Volume") -> "Results":
-        """One result, or a list of them, for `volume`.
+    def predict(self, volume: "Volume", *_: Any, **parameters: Any) -> "Results":
+        """One result, or a list of them, for `volume`.  `parameters` are those of the job's profile.
 
         The app must keep nothing of a volume on itself: the next one may be another patient's.
         """
@@ -81,8 +82,12 @@ class InferenceApp:
                 sys.exit(USAGE)
 
     def manifest(self) -> dict[str, Any]:
-        """What the gateway and the packager must know of the app before it runs."""
+        """What the gateway and the packager must know of the app before it runs.
+
+        Raises ValueError for a profile that `predict` cannot be called with.
+        """
         info = self.info
+        self._check_profiles()
         return {
             "name": info.name,
             "version": info.version,
@@ -91,7 +96,16 @@ class InferenceApp:
             "series": self.series.to_config(),
             "needs": asdict(info.needs),
             "models": list(info.models),
+            "profiles": {name: dict(parameters) for name, parameters in info.profiles.items()},
         }
+
+    def _check_profiles(self) -> None:
+        signature = inspect.signature(self.predict)
+        for name in self.info.profiles or ("",):
+            try:
+                signature.bind(None, **self.info.profile(name).parameters)
+            except TypeError as error:
+                raise ValueError(f"predict() cannot be called with profile {name!r}: {error}") from None
 
     @property
     def folder(self) -> Path:

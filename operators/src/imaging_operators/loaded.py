@@ -38,7 +38,7 @@ class App(Protocol):
     def read(self, series: "Series") -> "Volume":
         """What `predict` is given of a series."""
 
-    def predict(self, volume: "Volume") -> "Results":
+    def predict(self, volume: "Volume", *_: Any, **parameters: Any) -> "Results":
         """What it finds."""
 
     def compose(self, graph: Any) -> None:
