@@ -81,10 +81,11 @@ def slices_of(series: Series) -> list[Slice]:
     Raises UnsupportedPixels for an instance that is no image, UnreadableInstance when a multi-frame instance
     does not describe every frame, NoPosition when it describes none.
     """
-    return [one for instance in series.instances for one in _frames(instance)]
+    return [one for instance in series.instances for one in frames_of(instance)]
 
 
-def _frames(instance: SeriesInstance) -> list[Slice]:
+def frames_of(instance: SeriesInstance) -> list[Slice]:
+    """The slices of one instance, in the order of its frames.  Raises as `slices_of`."""
     dataset = instance.dataset
     if not values_of(dataset, "Rows"):
         raise UnsupportedPixels(f"{instance.path.name} is no image (it has no Rows).")

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import GantryTilt, MissingSlices, MixedGeometry, NoThickness, OverlappingPhases, UnevenSpacing
+from .resampling import Resampling
 from .slices import SHOWN, Slice, named
 from .values import frame_values
 
@@ -23,6 +24,7 @@ SPACING_TOLERANCE = 0.05
 ROUNDING_MM = 0.11
 LARGEST_SHIFT = 0.25
 LEAN_PIXELS = 0.5
+WIDEST_GAP = 1.75  # times the narrowest: a wider one may be where a slice is missing, and is never resampled
 WHOLE = 0.2  # gaps of 0.8 to 1.2, 1.8 to 2.2 ... spacings count as whole numbers of slices
 
 APART = (  # what may tell slices at one position apart
@@ -50,17 +52,20 @@ class Stack:
     """Slices in order along the normal, and the grid they make.
 
     affine: float64 (4, 4), LPS mm of index (slice, row, column).  spacing_mm: (slice, row, column).
+    resampling: what brings the slices onto that grid; None where they lie on it.
     """
 
     slices: tuple[Slice, ...]
     affine: NDArray[np.float64]
     spacing_mm: tuple[float, float, float]
+    resampling: Resampling | None = None
 
 
-def stack(slices: Sequence[Slice]) -> Stack:
+def stack(slices: Sequence[Slice], resample: bool = False) -> Stack:
     """Sort slices that `check_shared` let pass along their normal (row direction x column direction).
 
-    Raises OverlappingPhases, GantryTilt, MixedGeometry, MissingSlices, UnevenSpacing or NoThickness.
+    Raises OverlappingPhases, GantryTilt, MixedGeometry, MissingSlices, UnevenSpacing or NoThickness; with
+    `resample` GantryTilt never, and UnevenSpacing only where a slice may be missing.
     """
     right, down = _directions(slices[0])
     normal = np.cross(right, down)
@@ -71,11 +76,25 @@ def stack(slices: Sequence[Slice]) -> Stack:
     heights = (positions - positions[0]) @ normal
     rows_mm, columns_mm = map(float, ordered[0].pixel_spacing)
     _check_apart(ordered, heights)
-    _check_upright(ordered, positions, heights, normal, min(rows_mm, columns_mm))
-    spacing = _spacing(ordered, heights)
+    tilted = _leans(ordered, positions, heights, normal, min(rows_mm, columns_mm))
+    if tilted and not resample:
+        raise GantryTilt(tilted)
+    spacing = _spacing(ordered, heights, resample)
+    spacing_mm = (spacing, rows_mm, columns_mm)
+    steps = np.stack([normal * spacing, down * rows_mm, right * columns_mm], axis=1)
+    resampling, first = None, positions[0]
+    if tilted or not _even(heights, spacing):
+        places = np.linalg.solve(steps, (positions - positions[0]).T).T
+        lowest = np.array([0.0, *places[:, 1:].min(axis=0)])
+        first = positions[0] + steps @ lowest
+        resampling = Resampling(places - lowest, (len(ordered), *_size(ordered[0])))
     affine = np.eye(4)
-    affine[:3] = np.stack([normal * spacing, down * rows_mm, right * columns_mm, positions[0]], axis=1)
-    return Stack(tuple(ordered), affine, (spacing, rows_mm, columns_mm))
+    affine[:3] = np.column_stack([steps, first])
+    return Stack(tuple(ordered), affine, spacing_mm, resampling)
+
+
+def _size(one: Slice) -> tuple[int, int]:
+    return int(one.dataset.Rows), int(one.dataset.Columns)
 
 
 def _directions(first: Slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -117,38 +136,46 @@ def _text(one: Slice, keyword: str) -> str:
     return "\\".join(map(str, values))
 
 
-def _check_upright(
+def _leans(
     ordered: Sequence[Slice],
     positions: NDArray[np.float64],
     heights: NDArray[np.float64],
     normal: NDArray[np.float64],
     pixel_mm: float,
-) -> None:
-    """Each slice lies over the first, within LEAN_PIXELS."""
+) -> str:
+    """How the stack leans; "" where each slice lies over the first, within LEAN_PIXELS."""
     beside = positions - positions[0] - np.outer(heights, normal)
     allowed = LEAN_PIXELS * pixel_mm
     shifts = np.linalg.norm(beside, axis=1)
     if shifts.max() <= allowed:
-        return
+        return ""
     lean = beside[-1] / heights[-1]
     if np.linalg.norm(beside - np.outer(heights, lean), axis=1).max() <= max(allowed, SAME_POSITION_MM):
         angle = math.degrees(math.atan(float(np.linalg.norm(lean))))
-        raise GantryTilt(
-            f"The stack leans by {angle:.1f} degrees, {shifts[-1]:.1f} mm from first to last slice."
-        )
+        return f"The stack leans by {angle:.1f} degrees, {shifts[-1]:.1f} mm from first to last slice."
     moved = [one for one, shift in zip(ordered, shifts, strict=True) if shift > allowed]
     raise MixedGeometry(f"{len(moved)} slices are shifted within their plane: {named(moved)}.")
 
 
-def _spacing(ordered: Sequence[Slice], heights: NDArray[np.float64]) -> float:
-    """Distance of neighbouring slices in mm."""
+def _spacing(ordered: Sequence[Slice], heights: NDArray[np.float64], resample: bool) -> float:
+    """Distance of neighbouring slices in mm; of a grid as fine as the narrowest where they are resampled."""
     if len(ordered) == 1:
         return _thickness(ordered[0])
     spacing = float(heights[-1]) / (len(ordered) - 1)
+    if _even(heights, spacing):
+        return spacing
+    gaps = np.diff(heights)
+    _check_missing(ordered, gaps)
+    if not resample or gaps.max() > WIDEST_GAP * gaps.min():
+        _raise_uneven(ordered, gaps)
+    return float(heights[-1]) / round(float(heights[-1] / gaps.min()))
+
+
+def _even(heights: NDArray[np.float64], spacing: float) -> bool:
+    """Whether each slice lies at its place in a regular stack, within the tolerances."""
     allowed = min(max(SPACING_TOLERANCE * spacing, ROUNDING_MM), LARGEST_SHIFT * spacing)
-    if np.abs(heights - spacing * np.arange(len(ordered))).max() > allowed:
-        _raise_uneven(ordered, np.diff(heights))
-    return spacing
+    off = np.abs(heights - spacing * np.arange(len(heights)))
+    return bool(off.max() <= allowed)
 
 
 def _thickness(one: Slice) -> float:
@@ -159,11 +186,14 @@ def _thickness(one: Slice) -> float:
     raise NoThickness(f"{one.name} has neither SliceThickness nor SpacingBetweenSlices.")
 
 
-def _raise_uneven(ordered: Sequence[Slice], gaps: NDArray[np.float64]) -> None:
+def _check_missing(ordered: Sequence[Slice], gaps: NDArray[np.float64]) -> None:
     for usual in (float(np.sort(gaps)[(len(gaps) - 1) // 2]), float(gaps.min())):
         steps = np.rint(gaps / usual)
         if np.abs(gaps / usual - steps).max() <= WHOLE and steps.min() == 1 < steps.max():
             raise MissingSlices(_missing(ordered, gaps, steps, usual))
+
+
+def _raise_uneven(ordered: Sequence[Slice], gaps: NDArray[np.float64]) -> None:
     low, high = int(gaps.argmin()), int(gaps.argmax())
     raise UnevenSpacing(
         f"The distance is {gaps[low]:.4g} mm between {ordered[low].name} and {ordered[low + 1].name}, "

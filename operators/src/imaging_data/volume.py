@@ -12,6 +12,7 @@ from .checks import check_shared
 from .errors import NoRescale, UnsupportedPixels, naming
 from .instances import Series, SeriesInstance
 from .pixels import PixelFormat, check_transfer_syntax, read_stored, rescale
+from .resampling import Resampling
 from .slices import Slice, named, slices_of
 from .stacking import stack
 from .values import text_of, values_of
@@ -31,6 +32,8 @@ class Volume:
     sources: for each slice its instance and its frame number, from 1.
     padding: bool (slices, rows, columns), True where there is no image (PixelPaddingValue); `array` holds the
     smallest real value there.  None when there is no padding.
+    resampling: None for a volume whose slices are the source's own.  Otherwise the source's slices were brought
+    onto this grid, `sources` are in their order and not this grid's, and labels go back by `labels_on_source`.
     """
 
     array: NDArray[np.float32]
@@ -40,6 +43,16 @@ class Volume:
     frame_of_reference_uid: str | None
     sources: tuple[tuple[SeriesInstance, int], ...]
     padding: NDArray[np.bool_] | None = None
+    resampling: Resampling | None = None
+
+    @property
+    def source_shape(self) -> tuple[int, int, int]:
+        """(slices, rows, columns) of the source's slices: `shape`, unless the volume was resampled."""
+        return self.shape if self.resampling is None else self.resampling.shape
+
+    def labels_on_source(self, labelmap: NDArray[Any]) -> NDArray[Any]:
+        """Labels (slices, rows, columns) of this volume on its source's slices, by the nearest voxel."""
+        return labelmap if self.resampling is None else self.resampling.labels_on_source(labelmap)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -70,19 +83,24 @@ class Volume:
         )
 
 
-def read_volume(series: Series) -> Volume:
+def read_volume(series: Series, resample: bool = False) -> Volume:
     """The series as one volume: every slice of it, or a named error (NotAVolume) that says which and why.
 
     A single slice is a volume as thick as its SliceThickness.  Values are stored values with each slice's own
     RescaleSlope and RescaleIntercept.  Raises also UnreadableInstance and ChangedInstance.
+
+    resample: bring slices of a tilted gantry, or with uneven spacing, onto a regular grid (`resampling`) rather
+    than raise GantryTilt or UnevenSpacing.  A missing slice is never filled in: MissingSlices comes anyhow.
     """
     slices = slices_of(series)
     check_shared(slices)
-    stacked = stack(slices)
+    stacked = stack(slices, resample)
     rescales = _rescales(stacked.slices)
     for instance in series.instances:
         _check_readable(instance)
     array, padding = _read_pixels(stacked.slices, rescales)
+    if stacked.resampling is not None:
+        array, padding = stacked.resampling.onto_grid(array, padding)
     return Volume(
         array=array,
         affine=stacked.affine,
@@ -91,6 +109,7 @@ def read_volume(series: Series) -> Volume:
         frame_of_reference_uid=text_of(stacked.slices[0].dataset, "FrameOfReferenceUID") or None,
         sources=tuple((one.instance, one.frame) for one in stacked.slices),
         padding=padding,
+        resampling=stacked.resampling,
     )
 
 

@@ -34,6 +34,12 @@ class InvalidResult(AppError):
     hint = "Correct what predict() returns; the message says which value is wrong."
 
 
+class WrongGeometry(InvalidResult):
+    """A result does not lie in the patient where the app put it, so it was not written."""
+
+    hint = "This is a fault of Gantry, not of the app: keep the input series and report it."
+
+
 class OutOfMemory(AppError):
     """The app ran out of memory."""
 

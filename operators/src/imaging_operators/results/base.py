@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from pydicom import Dataset
 
@@ -32,6 +32,17 @@ class Result(Protocol):
         """The object's content; the writer adds identifiers, dates and what all results share.
 
         Raises InvalidResult when it does not fit `context.volume`.
+        """
+
+
+@runtime_checkable
+class Placed(Protocol):
+    """A result with a place in the patient."""
+
+    def check_written(self, content: bytes, context: "ResultContext") -> None:
+        """Read the object back from the very bytes that will leave, and compare it with this result.
+
+        Raises WrongGeometry.
         """
 
 

@@ -22,6 +22,7 @@ from .base import ResultContext
 from .colors import RGB, color_of
 from .evidence import instance_item
 from .frames import Frame, binary_frames, binary_pixels, functional_groups, labelmap_frames
+from .guard import Expected, Wanted, check_frames, check_resampled
 from .identity import CHARACTER_SET
 from .rle import encode_frames
 
@@ -79,13 +80,37 @@ class Segmentation:
     def to_dicom(self, context: ResultContext) -> Dataset:
         """The SEG, BINARY without empty frames or LABELMAP in RLE, as the job's destinations take it.
 
-        Raises InvalidResult when the labelmap does not have the volume's shape.
+        Raises InvalidResult when the labelmap does not have the volume's shape, or, of a volume that was
+        resampled, marks nothing on the source's slices.
         """
-        _check_grid(self.labelmap, context.volume)
-        labelmap = self.labelmap.astype(_dtype(len(self.segments)), copy=False)
+        labelmap = self._on_source(context.volume)
         if context.run.job.segmentation == "labelmap":
             return _labelmap(labelmap, self.segments, context)
         return _binary(labelmap, self.segments, context)
+
+    def check_written(self, content: bytes, context: ResultContext) -> None:
+        """Compare every frame of the written object with the labelmap.  Raises WrongGeometry."""
+        volume = context.volume
+        labelmap = self._on_source(volume)
+        names = {segment.number: segment.label for segment in self.segments}
+        check_resampled(self.labelmap, labelmap, volume, names)
+        check_frames(content, volume, Expected(_wanted(labelmap), np.count_nonzero(labelmap), names))
+
+    def _on_source(self, volume: Volume) -> NDArray[Any]:
+        """The labelmap on the source's slices."""
+        _check_grid(self.labelmap, volume)
+        labelmap = volume.labels_on_source(self.labelmap)
+        if not labelmap.any():
+            raise InvalidResult(
+                "The labelmap marks nothing on the source's own slices.",
+                "What it marks is thinner than they are apart: return no Segmentation then.",
+            )
+        return labelmap.astype(_dtype(len(self.segments)), copy=False)
+
+
+def _wanted(labelmap: NDArray[Any]) -> Wanted:
+    """The mask of a segment on a slice, or for segment 0 the labels of the slice."""
+    return lambda index, number: labelmap[index] == number if number else labelmap[index]
 
 
 def _check_numbers(segments: Sequence[Segment]) -> None:

@@ -89,6 +89,7 @@ class Source:
         header.Modality = self.modality
         header.Rows, header.Columns = self.image.array.shape[-2:]
         if not isinstance(self.image, Radiograph):
+            _, header.Rows, header.Columns = self.image.source_shape
             header.update(self._place_of_first_slice())
         return header
 

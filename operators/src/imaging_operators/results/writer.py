@@ -16,7 +16,7 @@ from ..context import Run
 from ..errors import InvalidResult
 from ..files import write_durably
 from ..timing import Stopwatch
-from .base import Result, ResultContext, RunContext
+from .base import Placed, Result, ResultContext, RunContext
 from .classification import Classification
 from .envelope import seal
 from .measurements import Measurements
@@ -81,13 +81,20 @@ def _write_each(results: list[Result], context: RunContext, run: Run) -> Iterato
         dataset = result.to_dicom(place)
         seal(dataset, place)
         encoded[id(result)] = dataset
-        yield _write(dataset, place, run)
+        yield _write(_checked(result, dataset, place), dataset, place, run)
 
 
-def _write(dataset: Dataset, place: ResultContext, run: Run) -> dict[str, Any]:
+def _checked(result: Result, dataset: Dataset, place: ResultContext) -> bytes:
+    """The bytes of the file; those of a result with a place in the patient are read back and compared."""
     buffer = DicomBytesIO()
     dataset.save_as(buffer, enforce_file_format=True)
     content = buffer.getvalue()
+    if isinstance(result, Placed):
+        result.check_written(content, place)
+    return content
+
+
+def _write(content: bytes, dataset: Dataset, place: ResultContext, run: Run) -> dict[str, Any]:
     file = f"{place.kind}-{place.ordinal}.dcm"
     write_durably(run.folders.output / file, content)
     return {
