@@ -5,13 +5,15 @@ from datetime import datetime
 
 import pytest
 from code_tables import codes_in, schemes_declared, wrong_with
-from result_files import INFO, JOB, MILLILITRE, SEGMENTS, all_kinds, block, ct, write
+from result_files import INFO, JOB, MILLILITRE, SEGMENTS, Written, all_kinds, block, ct, write
 
 from imaging_data import check_uid
 from imaging_operators import AppInfo, Code, Measurement, Measurements, Segmentation, TextReport, codes
-from imaging_operators.context import JobContext
-from imaging_operators.results.base import ResultContext, RunContext
+from imaging_operators.context import Folders, JobContext, Run
+from imaging_operators.results.base import ResultContext, RunContext, Trace
 from imaging_operators.results.envelope import series_number
+from imaging_operators.results.equipment import contribution
+from imaging_operators.results.writer import Writer, write_results
 
 RESEARCH_ONLY = "NOT FOR CLINICAL USE - RESEARCH ONLY"
 KINDS = ["segmentation", "measurements", "text-report", "secondary-capture"]
@@ -66,6 +68,52 @@ def test_the_app_is_the_equipment_and_gantry_contributed(written):
         ours = result.ContributingEquipmentSequence[0]
         assert (ours.Manufacturer, ours.ManufacturerModelName) == ("Gantry", "Gantry")
         assert ours.PurposeOfReferenceCodeSequence[0].CodeValue == "109102"
+
+
+TRACE = Trace({"net.onnx": "a" * 64, "bodies/crop.onnx": "b" * 64}, "OpenVINO 2026.4", "cpu")
+
+
+def told(volume, trace, **job) -> str:
+    info = AppInfo("test-app", "1.2", "Gantry tests", profiles={"fast": {}})
+    run = RunContext(volume, info, "d" * 64, JobContext(**job), trace)
+    return contribution(ResultContext(run, "text-report", 0))
+
+
+def test_the_app_tells_how_it_computed(volume, written):
+    models = f"model bodies/crop.onnx SHA-256 {'b' * 64}, model net.onnx SHA-256 {'a' * 64}"
+    said = told(volume, TRACE)
+    assert said == f"Computed the result: profile fast, engine OpenVINO 2026.4 on cpu, {models}"
+    for result in written.objects.values():
+        app = result.ContributingEquipmentSequence[1]
+        assert (app.Manufacturer, app.ManufacturerModelName, app.SoftwareVersions) == (
+            "Gantry tests",
+            "test-app",
+            "1.2",
+        )
+        assert app.ContributionDescription == "Computed the result: device cpu"
+
+
+@pytest.mark.parametrize("models", [9, 10, 11, 500])
+def test_as_many_models_as_there_is_room_for(volume, models):
+    trace = Trace({f"{number:03}.onnx": "a" * 64 for number in range(models)})
+    said = told(volume, trace)
+    assert len(said) <= 1024
+    named = said.count("SHA-256")
+    assert named >= min(models, 9)
+    assert said.endswith(f"and {models - named} models more") == (named < models)
+
+
+def test_the_files_of_models_are_named_in_the_results(tmp_path, volume):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    run = Run(Folders(tmp_path, folder), JobContext.from_json(JOB))
+    write_results(
+        Writer(run, INFO, "d" * 64, {"net.onnx": "c" * 64}, {}, "ONNX Runtime 1.24"), volume, REPORT
+    )
+    [_, app] = Written(folder)["text-report-0"].ContributingEquipmentSequence
+    assert app.ContributionDescription == (
+        f"Computed the result: engine ONNX Runtime 1.24 on cpu, model net.onnx SHA-256 {'c' * 64}"
+    )
 
 
 def test_dates_are_the_job_s_in_the_time_zone_of_the_source(tmp_path):

@@ -161,6 +161,18 @@ def test_illegal_required_values_are_left_empty(from_wrong_source):
         assert {keyword: str(result[keyword].value or "") for keyword in empty} == dict.fromkeys(empty, "")
 
 
+def test_what_was_not_copied_is_noted_without_its_value(from_wrong_source):
+    notes = from_wrong_source.document["notes"]
+    assert {note.split()[0] for note in notes} == set(WRONG) - {"SliceThickness"}
+    assert "StudyID of the source breaks the rules of its value (SH): empty in the results." in notes
+    assert "PatientAge of the source breaks the rules of its value (AS): absent in the results." in notes
+    assert not [value for value in WRONG.values() if value in " ".join(notes) and len(value) > 2]
+
+
+def test_a_source_that_keeps_the_rules_leaves_no_note(written):
+    assert written.document["notes"] == []
+
+
 @pytest.mark.parametrize("name", ["segmentation-0", "measurements-0", "text-report-0", "secondary-capture-0"])
 def test_results_of_a_wrong_source_are_valid(from_wrong_source, name):
     assert dciodvfy_errors(from_wrong_source.folder / f"{name}.dcm") == []

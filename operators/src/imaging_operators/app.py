@@ -34,6 +34,7 @@ class InferenceApp:
 
     info: AppInfo
     series: SeriesRule
+    engine: str = ""  # what runs the model, "OpenVINO 2026.4" for one; `setup` may say it, each result does
 
     def setup(self, models: Path) -> None:
         """Load what `predict` needs from the folder `models`.  Called once per process, before any volume."""

@@ -70,9 +70,8 @@ class Steps:
     def write(self, volume: Volume, results: Any) -> None:
         """Write `results` and results.json.  Raises InvalidResult."""
         app, times = self.loaded.app, {"setup_s": self.loaded.setup_s} | self.times
-        write_results(
-            Writer(self.run, app.info, app.digest, self.loaded.model_sha256s, times), volume, results
-        )
+        models = self.loaded.model_sha256s
+        write_results(Writer(self.run, app.info, app.digest, models, times, app.engine), volume, results)
 
 
 class _Step(Operator):  # type: ignore[misc]

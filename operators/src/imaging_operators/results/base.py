@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every result is: something an app returns that knows how to become one DICOM object."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
@@ -49,6 +49,19 @@ class Placed(Protocol):
 Results = Result | Sequence[Result]
 
 
+@dataclass(frozen=True)
+class Trace:
+    """How the results were computed.
+
+    models: SHA-256 of each model by its name.
+    engine: what ran them, "OpenVINO 2026.4" for one; empty where the app does not say.
+    """
+
+    models: Mapping[str, str] = field(default_factory=dict)
+    engine: str = ""
+    device: str = "cpu"
+
+
 @dataclass(frozen=True, eq=False)
 class RunContext:
     """What all results of one run have in common."""
@@ -57,6 +70,7 @@ class RunContext:
     info: "AppInfo"
     digest: str
     job: JobContext
+    trace: Trace = field(default_factory=Trace)
 
     @cached_property
     def input_hash(self) -> str:

@@ -14,10 +14,10 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 from imaging_data.hashing import content_sha256
 
 from .. import __version__
-from ..coding import PRIVATE_SCHEME, codes
+from ..coding import PRIVATE_SCHEME
 from .base import RESEARCH_ONLY, ResultContext
+from .equipment import add_equipment
 from .identity import CHARACTER_SET, DEIDENTIFICATION, IDENTITY, OPTIONAL, REQUIRED
-from .text_report import code_item
 
 LONGEST_DESCRIPTION = 64  # LO, PS3.5 section 6.2
 IMPLEMENTATION_CLASS_UID = UID("2.25.303567854779137544279516874533915086209")
@@ -55,7 +55,7 @@ SHORT_NAMES = {
 def seal(dataset: Dataset, context: ResultContext) -> None:
     """Complete `dataset` in place: identity, series, equipment, dates, and last the UIDs of its content."""
     _add_identity(dataset, context)
-    _add_equipment(dataset, context)
+    add_equipment(dataset, context)
     _add_dates(dataset, context)
     dataset.InstanceNumber = 1
     dataset.SeriesNumber = series_number(context.kind, context.ordinal, context.run.job.revision)
@@ -90,22 +90,6 @@ def _add_identity(dataset: Dataset, context: ResultContext) -> None:
         if keyword in identity:
             dataset[keyword] = identity[keyword]
     dataset.SpecificCharacterSet = CHARACTER_SET
-
-
-def _add_equipment(dataset: Dataset, context: ResultContext) -> None:
-    """General Equipment is the app (PS3.3 C.7.5.1); Gantry contributed (C.12.1.1.5)."""
-    info = context.info
-    dataset.Manufacturer = info.creator
-    dataset.ManufacturerModelName = info.name
-    dataset.SoftwareVersions = info.version
-    dataset.DeviceSerialNumber = context.run.digest[:16]
-    contribution = Dataset()
-    contribution.PurposeOfReferenceCodeSequence = [code_item(codes.DCM.ProcessingEquipment)]
-    contribution.Manufacturer = "Gantry"
-    contribution.ManufacturerModelName = "Gantry"
-    contribution.SoftwareVersions = __version__
-    contribution.ContributionDescription = "Ran the app and made this object of its result"
-    dataset.ContributingEquipmentSequence = [contribution, *dataset.get("ContributingEquipmentSequence", [])]
 
 
 def _add_dates(dataset: Dataset, context: ResultContext) -> None:

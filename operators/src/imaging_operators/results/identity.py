@@ -77,6 +77,21 @@ def identity_attributes(header: Dataset) -> Dataset:
     return clean
 
 
+def left_out(header: Dataset, clean: Dataset) -> tuple[str, ...]:
+    """One sentence for each attribute of `header` whose value was not copied, without the value."""
+    return tuple(
+        f"{keyword} of the source breaks the rules of its value ({dictionary_VR(keyword)}): "
+        f"{'empty' if keyword in REQUIRED else 'absent'} in the results."
+        for keyword in (*REQUIRED, *OPTIONAL)
+        if not _is_empty(header, keyword) and (keyword not in clean or clean[keyword].is_empty)
+    )
+
+
+def _is_empty(header: Dataset, keyword: str) -> bool:
+    item = header.get_item(keyword)
+    return item is None or not item.value
+
+
 def _deidentification(header: Dataset) -> tuple[str, ...]:
     """PatientIdentityRemoved needs one of the other two (type 1C): they are copied together or not at all."""
     method = any(_valid_element(header, keyword) for keyword in DEIDENTIFICATION[1:])

@@ -15,7 +15,7 @@ from imaging_data.values import numbers_of
 
 from ..errors import InvalidResult
 from .evidence import Reference
-from .identity import IDENTITY, REQUIRED, identity_attributes
+from .identity import IDENTITY, REQUIRED, identity_attributes, left_out
 
 if TYPE_CHECKING:
     from imaging_data import SeriesInstance, Volume
@@ -56,6 +56,11 @@ class Source:
     def identity(self) -> Dataset:
         """Patient and study attributes as every result carries them."""
         return identity_attributes(self._first)
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What the results do not say of the patient and study, because the source has it wrong."""
+        return left_out(self._first, self.identity)
 
     @cached_property
     def slices(self) -> list[SourceSlice]:

@@ -16,8 +16,7 @@ from ..context import Run
 from ..errors import InvalidResult
 from ..files import write_durably
 from ..timing import Stopwatch
-from .base import Placed, Result, ResultContext, RunContext
-from .classification import Classification
+from .base import Placed, Result, ResultContext, RunContext, Trace
 from .envelope import seal
 from .measurements import Measurements
 from .segmentation import Segmentation
@@ -38,12 +37,18 @@ class Writer:
     digest: str
     model_sha256s: dict[str, str]
     times: dict[str, float]
+    engine: str = ""
+
+    @property
+    def trace(self) -> Trace:
+        """How the results were computed."""
+        return Trace(self.model_sha256s, self.engine, _device())
 
 
 def write_results(writer: Writer, image: "Image", returned: Any) -> None:
     """Write what `predict` returned, and last results.json.  Raises InvalidResult."""
     results = in_order(_listed(returned))
-    context = RunContext(image, writer.info, writer.digest, writer.run.job)
+    context = RunContext(image, writer.info, writer.digest, writer.run.job, writer.trace)
     with Stopwatch() as watch:
         entries = list(_write_each(results, context, writer.run))
     document = _document(writer, context, results, entries, watch.seconds)
@@ -130,12 +135,10 @@ def _document(
         },
         "results": entries,
         "measurements": [
-            number
-            for result in results
-            if isinstance(result, Measurements | Classification)
-            for number in result.plain()
+            number for result in results if hasattr(result, "plain") for number in result.plain()
         ],
         "findings": [finding for result in results for finding in getattr(result, "findings", ())],
+        "notes": list(context.source.notes),
         "models": writer.model_sha256s,
         "times": {name: round(seconds, 6) for name, seconds in (writer.times | {"write_s": write_s}).items()},
         "device": _device(),
