@@ -29,3 +29,16 @@ def dsrdump(path: Path) -> str:
     done = subprocess.run([program, *options, path], capture_output=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode()
+
+
+def sr_validator_says(path: Path) -> list[str]:
+    """What DicomSRValidator finds wrong with a structured report; `Warning` lines are among it."""
+    if shutil.which("DicomSRValidator") is None:
+        pytest.skip("pixelmed-apps is not installed")
+    limits = [f"-Djdk.xml.xpath{which}Limit=0" for which in ("ExprOp", "ExprGrp", "TotalOp")]
+    options = " ".join([*limits, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"])
+    environment = os.environ | {"JAVA_TOOL_OPTIONS": options}
+    command = ["DicomSRValidator", path]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert "IOD validation complete" in done.stdout, done.stdout + done.stderr
+    return [line for line in done.stdout.splitlines() if line.startswith(("Error", "Warning"))]
