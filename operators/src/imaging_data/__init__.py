@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files to voxels and back: DICOM instances, series and volumes.  No network, no torch, no MONAI."""
 
+from .channels import Channels, read_channels
 from .content import same_content
 from .errors import (
     ChangedInstance,
@@ -10,6 +11,7 @@ from .errors import (
     ImagingDataError,
     InvalidIdentifier,
     LocalizerInSeries,
+    MissingChannel,
     MissingFolder,
     MissingSlices,
     MixedGeometry,
@@ -23,6 +25,7 @@ from .errors import (
     NoThickness,
     OverlappingPhases,
     SeveralImages,
+    UnalignedChannels,
     UnevenSpacing,
     UnreadableInstance,
     UnsupportedPixels,
@@ -39,6 +42,7 @@ from .volume import Volume, read_volume
 
 __all__ = [
     "ChangedInstance",
+    "Channels",
     "DuplicateInstances",
     "ExplainedError",
     "Found",
@@ -46,6 +50,7 @@ __all__ = [
     "ImagingDataError",
     "InvalidIdentifier",
     "LocalizerInSeries",
+    "MissingChannel",
     "MissingFolder",
     "MissingSlices",
     "MixedGeometry",
@@ -63,6 +68,7 @@ __all__ = [
     "SeriesInstance",
     "SeriesRule",
     "SeveralImages",
+    "UnalignedChannels",
     "UnevenSpacing",
     "UnreadableInstance",
     "UnsupportedPixels",
@@ -76,6 +82,7 @@ __all__ = [
     "file_sha256",
     "find_instances",
     "input_hash",
+    "read_channels",
     "read_header",
     "read_radiograph",
     "read_volume",

@@ -155,6 +155,18 @@ class SeveralImages(NotARadiograph):
     hint = "Send each view as a series of its own: which one is meant is not guessed."
 
 
+class MissingChannel(NotAVolume):
+    """The series does not hold the images, one for each channel, that the tool takes together."""
+
+    hint = "Send the series complete, with all its echoes or phases."
+
+
+class UnalignedChannels(NotAVolume):
+    """The images of the series that belong together do not share one grid."""
+
+    hint = "Send images of one acquisition, or resample them onto one grid first."
+
+
 class UnsupportedTransferSyntax(UnusableSeries):
     """The pixel data are compressed in a way that cannot be read here."""
 

@@ -74,8 +74,9 @@ class Source:
 
     @cached_property
     def references(self) -> list[Reference]:
-        """Each instance once, in the order of the volume's slices."""
-        return list(dict.fromkeys(Reference.to(instance.dataset) for instance, _ in self.image.sources))
+        """Each instance once, in the order of the volume's slices; those of further channels follow."""
+        instances = [*(instance for instance, _ in self.image.sources), *self.image.series.instances]
+        return list(dict.fromkeys(Reference.to(instance.dataset) for instance in instances))
 
     @cached_property
     def header(self) -> Dataset:
