@@ -19,7 +19,7 @@ from pydicom import Dataset
 from pydicom.uid import generate_uid
 
 from imaging_data import input_hash
-from informatics_gateway.config import Config
+from informatics_gateway.config import Config, Route
 from informatics_gateway.errors import AppFailed, GantryError
 from informatics_gateway.model import Association, Instance, Job, JobStatus, Proof, Refusal, Result
 from informatics_gateway.receive import read_instance
@@ -40,6 +40,9 @@ TABLES: dict[str, Any] = {
     "app": [{"name": APP, "path": "apps/lung_densitometry", "runner": "warm"}],
     "route": [{"called_ae_title": "LUNGS", "app": APP, "destinations": ["archive"]}],
 }
+
+
+ROUTE = Route(**TABLES["route"][0])
 
 
 def configuration(folder: Path, **tables: Any) -> Config:
@@ -80,7 +83,7 @@ class Seeded:
         [key] = [each for each in self.store.open_series() if each.series_instance_uid == series]
         content = input_hash(each.sha256 for each in instances)
         sealed = self.store.seal(key, content, self.store.arrived(key), "quiet")
-        self.store.queue(sealed, [(f"LUNGS/{APP}", APP)])
+        self.store.queue(sealed, [ROUTE])
         [job] = self.store.jobs_of(sealed)
         return job
 

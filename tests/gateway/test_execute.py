@@ -115,6 +115,7 @@ def test_the_job_tells_the_app_what_its_results_need(open_bench):
         "revision": 2,
         "segmentation": "labelmap",
         "replaces": [{"kind": "text-report", "ordinal": 0}],
+        "profile": "",
     }
 
 

@@ -17,7 +17,7 @@ from informatics_gateway.runners.results import SIZE_LIMIT, Results, read_result
 
 GOOD: dict[str, Any] = {
     "contract": 1,
-    "app": {"name": "tool", "version": "1.0", "creator": "Lab", "digest": "d" * 64},
+    "app": {"name": "tool", "version": "1.0", "creator": "Lab", "digest": "d" * 64, "profile": "fast"},
     "input": {"hash": "a" * 64, "series_instance_uid": "1.2.4", "instances": 120},
     "results": [
         {
@@ -35,6 +35,7 @@ GOOD: dict[str, Any] = {
     ],
     "measurements": [{"name": "volume", "value": 2500.5, "unit": "ml", "site": "left lung"}],
     "findings": ["lungs not completely imaged"],
+    "notes": ["StudyID is left out: it is no SH"],
     "models": {"model.ts": "c" * 64},
     "times": {"read_s": 0.5, "predict_s": 1},
     "device": "cpu",

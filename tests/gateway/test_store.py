@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from informatics_gateway.config import Route
 from informatics_gateway.errors import AppCrashed, AppFailed, BadConfiguration, JobCancelled
 from informatics_gateway.model import (
     Association,
@@ -23,6 +24,7 @@ from informatics_gateway.model import (
 from informatics_gateway.store import Journal, Store
 
 KEY = SeriesKey("MODALITY@127.0.0.1", "LUNGS", "1.2.3", "1.2.3.4")
+ROUTE = Route(called_ae_title="LUNGS", app="lungs", destinations=("archive",))
 WHO = Association("a1", "MODALITY@127.0.0.1", "MODALITY", "LUNGS", "127.0.0.1", 0.0)
 QUEUED, EXECUTED, VALIDATED = JobStatus.QUEUED, JobStatus.EXECUTED, JobStatus.VALIDATED
 
@@ -46,7 +48,7 @@ def sealed(store: Store, count: int = 1) -> InputSet:
 
 
 def queued(store: Store, count: int = 1) -> Job:
-    [number], _ = store.queue(sealed(store, count), [("LUNGS/lungs", "lungs")])
+    [number], _ = store.queue(sealed(store, count), [ROUTE])
     return store.job(number)
 
 
@@ -80,7 +82,7 @@ def test_the_journal_is_durable_at_every_commit(store):
 
 def test_one_job_for_each_set_and_app(store):
     job = queued(store)
-    assert store.queue(job.input_set, [("LUNGS/lungs", "lungs")]) == ([], [])
+    assert store.queue(job.input_set, [ROUTE]) == ([], [])
     assert len(store.jobs()) == 1
     assert texts(store, job) == ["queued for lungs: revision 1, 1 instance, closed by quiet"]
 
@@ -146,7 +148,7 @@ def test_a_new_revision_supersedes_what_has_sent_nothing(store):
     first = queued(store, 1)
     late = sealed(store, 2)
     assert late.revision == 2
-    assert store.queue(late, [("LUNGS/lungs", "lungs")]) == ([2], [first.id])
+    assert store.queue(late, [ROUTE]) == ([2], [first.id])
     assert store.job(first.id).status is JobStatus.SUPERSEDED
     assert texts(store, first)[-1] == "superseded: revision 2 of the series came in"
 
@@ -157,7 +159,7 @@ def test_what_has_begun_to_send_is_finished_before_its_successor_runs(store):
         store.move(store.job(first.id), status, status)
     assert store.begin_sending(first)
     late = sealed(store, 2)
-    assert store.queue(late, [("LUNGS/lungs", "lungs")]) == ([2], [])
+    assert store.queue(late, [ROUTE]) == ([2], [])
     second = store.job(2)
     assert store.next_job("lungs", [QUEUED]) == (None, None)
     store.move(store.job(first.id), JobStatus.DELIVERED, "delivered")

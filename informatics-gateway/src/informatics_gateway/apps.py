@@ -9,11 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from imaging_data import SeriesRule
 
-from .errors import AppFailed
+from .errors import AppFailed, NoSuchProfile
 from .runners import Limits, Program
 from .runners.describe import describe
 
 SCRIPTS = ("app.py", "__main__.py")
+ProfileName = Annotated[str, Field(pattern=r"^[a-z0-9_.-]{1,64}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_. -]{0,254}$")]
 
 
@@ -40,11 +41,18 @@ class AppManifest(BaseModel):
     series: SeriesRule
     needs: Needs
     models: tuple[FileName, ...]
+    profiles: dict[ProfileName, dict[str, Any]] = {}  # the first is the default
 
     @field_validator("series", mode="before")
     @classmethod
     def rule(cls, conditions: Any) -> SeriesRule:
         return SeriesRule.from_config(conditions)
+
+    def check_profile(self, name: str) -> None:
+        """Raise NoSuchProfile when the app has no profile of this name; "" is its default one."""
+        if name and name not in self.profiles:
+            there = ", ".join(self.profiles) or "none"
+            raise NoSuchProfile(f"{self.name} has not {name!r} but: {there}.")
 
     def but_with(self, **needs: float) -> "AppManifest":
         """The same with other needs."""

@@ -27,6 +27,7 @@ AETitle = Annotated[
 Port = Annotated[int, Field(ge=1, le=65535)]
 ListeningPort = Annotated[int, Field(ge=0, le=65535)]  # 0: a free one
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+ProfileName = Annotated[str, Field(pattern=r"^[a-z0-9_.-]{1,64}$")]
 HOW_TO_NAME_IT = (
     "Name it with --config or GANTRY_CONFIG; informatics-gateway/gantry.example.toml is one to begin with."
 )
@@ -181,10 +182,14 @@ class App(Section):
 
 
 class Route(Section):
-    """Series that match go to this app, its results to these destinations."""
+    """Series that match go to this app, its results to these destinations.
+
+    `profile`: in which of its profiles the app runs; None is its first one.
+    """
 
     called_ae_title: AETitle
     app: Name
+    profile: ProfileName | None = None
     destinations: tuple[Name, ...] = Field(min_length=1)
     series: SeriesRule = SeriesRule()
 
@@ -196,7 +201,7 @@ class Route(Section):
     @property
     def name(self) -> str:
         """How jobs refer to the route."""
-        return f"{self.called_ae_title}/{self.app}"
+        return "/".join(filter(None, (self.called_ae_title, self.app, self.profile)))
 
 
 class Config(Section):
@@ -238,7 +243,15 @@ class Config(Section):
                 raise ValueError(f"{what}: {', '.join(sorted(twice))} is there twice")
         for route in self.routes:
             self._check_route(route)
+        self._check_profiles()
         return self
+
+    def _check_profiles(self) -> None:
+        """Without a name, which profile is run is not known here: it might be one that is named beside it."""
+        buttons = [(route.called_ae_title, route.app) for route in self.routes]
+        for route, button in zip(self.routes, buttons, strict=True):
+            if route.profile is None and buttons.count(button) > 1:
+                raise ValueError(f"route.profile: each of several routes {route.name} must name its profile")
 
     def _check_route(self, route: Route) -> None:
         if route.app not in {app.name for app in self.apps}:

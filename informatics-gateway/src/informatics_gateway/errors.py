@@ -19,6 +19,12 @@ class BadConfiguration(GantryError):
     hint = "Correct the named key; informatics-gateway/gantry.example.toml shows every key."
 
 
+class NoSuchProfile(BadConfiguration):
+    """The app has no such profile."""
+
+    hint = "Correct `profile` of the [[route]], or --profile; `gantry apps list` shows each app's profiles."
+
+
 # receive
 
 

@@ -35,13 +35,14 @@ class JobRequest:
     """What the results need of the job and the app cannot know: GANTRY_JOB of docs/map-contract.md.
 
     `content_datetime`: ISO 8601, with its zone.  `segmentation`: "binary" or "labelmap".  `replaces`: the
-    delivered results of the previous revision.
+    delivered results of the previous revision.  `profile`: "" is the app's default one.
     """
 
     content_datetime: str
     revision: int
     segmentation: str
     replaces: tuple[dict[str, Any], ...] = ()
+    profile: str = ""
 
 
 class Executor:
@@ -62,11 +63,11 @@ class Executor:
         Gives back the manifest of the results, which are on disk then.  Whatever happens, what the app left
         is in `folder(job)`, and its work folder is gone before the app's worker gets another job.
 
-        Raises AppRefused, AppOutOfTime, AppOutOfMemory, AppCrashed, AppWroteNoManifest, AppFailed,
-        JobCancelled.
+        Raises NoSuchProfile, AppRefused, AppOutOfTime, AppOutOfMemory, AppCrashed, AppWroteNoManifest,
+        AppFailed, JobCancelled.
         """
         app = self._config.app(job.app)
-        program = self._program(app)
+        program = self._program(app, request.profile)
         runner = self._runners[app.runner]
         kept = self.folder(job)
         instances = {each.sop_instance_uid: each.path for each in job.input_set.instances}
@@ -121,9 +122,10 @@ class Executor:
         for runner in self._runners.values():
             runner.close()
 
-    def _program(self, app: App) -> Program:
+    def _program(self, app: App, profile: str) -> Program:
         folder = AppFolder(app.path)
         manifest = self._manifest(folder)
+        manifest.check_profile(profile)
         needs = {"timeout_s": app.timeout_s, "memory_mb": app.memory_mb}
         own = {name: value for name, value in needs.items() if value is not None}
         program = folder.program(manifest.but_with(**own), app.models)
@@ -141,9 +143,11 @@ def load_manifest(folder: AttemptFolder, job: Job) -> Manifest:
     """The manifest in a kept attempt's output, read strictly, with the paths of its results.
 
     Raises AppWroteNoManifest; AppFailed, naming the field; InvalidResult when it says another study than
-    the job's.
+    the job's, or another profile than the job asked for.
     """
     results = read_results(folder.output)
+    if job.profile and results.app.profile != job.profile:
+        raise InvalidResult(f"results.json says profile {results.app.profile!r}, the job {job.profile!r}.")
     if any(
         entry.study_instance_uid != job.input_set.identity.study_instance_uid for entry in results.results
     ):
@@ -171,6 +175,7 @@ def as_manifest(results: Results, output: Path) -> Manifest:
         ),
         measurements=tuple(entry.model_dump() for entry in results.measurements),
         findings=results.findings,
+        notes=results.notes,
         times=results.times,
         device=results.device,
     )

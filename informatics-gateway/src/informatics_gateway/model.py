@@ -125,6 +125,7 @@ class Job:
     created_at: float
     error: str = ""
     hint: str = ""
+    profile: str = ""  # "": the app's default one
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,7 @@ class Manifest:
     results: tuple[Result, ...]
     measurements: tuple[dict[str, Any], ...] = ()
     findings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     times: dict[str, float] = field(default_factory=dict)
     device: str = ""
 

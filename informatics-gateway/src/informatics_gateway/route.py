@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Step 3.  Which apps does this input set go to?"""
 
+import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 from pydicom import Dataset
 
 from imaging_data import read_header
 
+from .apps import AppFolder
 from .config import Config, Route
-from .errors import NoMatchingRoute
+from .errors import AppFailed, BadConfiguration, NoMatchingRoute, NoSuchProfile
 from .model import InputSet
+
+log = logging.getLogger("gantry.route")
 
 
 def route(input_set: InputSet, config: Config) -> tuple[Route, ...]:
@@ -39,6 +44,24 @@ def explain(route: Route, headers: Sequence[Dataset]) -> str:
     if not misses:
         return f"{route.name}: matches."
     return f"{route.name}: {len(misses)} of {len(headers)} instances do not match ({'; '.join(misses[0])})."
+
+
+def check_profiles(config: Config, path: Path) -> None:
+    """Ask each app that a route names a profile of whether it has it.
+
+    An app that cannot answer now is asked again when a job runs.  Raises BadConfiguration, naming the file
+    `path`, the key and the value.
+    """
+    for number, each in enumerate(config.routes):
+        if each.profile is None:
+            continue
+        try:
+            AppFolder(config.app(each.app).path).manifest().check_profile(each.profile)
+        except AppFailed as error:
+            log.warning("route %s: its profile is not checked: %s", each.name, error)
+        except NoSuchProfile as error:
+            key = f"{path.resolve()}: route.{number}.profile"
+            raise BadConfiguration(f"{key}: {error} (value: {each.profile!r})", error.hint) from error
 
 
 def made_by_gantry(header: Dataset) -> bool:

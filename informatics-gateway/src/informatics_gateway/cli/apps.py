@@ -22,6 +22,9 @@ AppsOption = Annotated[Path, typer.Option("--apps", help="The folder of the apps
 ModelsOption = Annotated[
     Path | None, typer.Option("--models", help="The models folder, if not the app's own.")
 ]
+ProfileOption = Annotated[
+    str, typer.Option("--profile", metavar="NAME", help="One of the app's profiles, if not its first.")
+]
 AppArgument = Annotated[str, typer.Argument(metavar="APP", help="An app's name, or the path of its folder.")]
 DEFAULT_APPS = Path("apps")
 
@@ -35,7 +38,7 @@ def list_apps(apps: AppsOption = DEFAULT_APPS, json: JsonOption = False) -> None
     if json:
         print_json(described)
     else:
-        columns = ("name", "version", "models", "series", "path")
+        columns = ("name", "version", "models", "profiles", "series", "path")
         rows = [[each[key] for key in columns] for each in map(_in_words, described)]
         table(f"{len(described)} apps", columns, rows)
         for each in described:
@@ -47,14 +50,17 @@ def list_apps(apps: AppsOption = DEFAULT_APPS, json: JsonOption = False) -> None
 def _in_words(described: dict[str, Any]) -> dict[str, Any]:
     rule = described["series"] or {}
     series = ", ".join(f"{keyword} {wanted}" for keyword, wanted in rule.items())
-    return {key: "" if value is None else value for key, value in described.items()} | {"series": series}
+    words = {"series": series, "profiles": ", ".join(described["profiles"] or ())}
+    return {key: "" if value is None else value for key, value in described.items()} | words
 
 
 def _describe(folder: AppFolder) -> dict[str, Any]:
     try:
         manifest = folder.manifest()
     except GantryError as error:
-        unknown = dict.fromkeys(("version", "creator", "digest", "models", "missing", "series", "needs"))
+        unknown = dict.fromkeys(
+            ("version", "creator", "digest", "models", "missing", "profiles", "series", "needs")
+        )
         return {"name": folder.name, "path": folder.path, "error": str(error)} | unknown
     missing = missing_models(manifest, folder.models)
     return {
@@ -66,6 +72,7 @@ def _describe(folder: AppFolder) -> dict[str, Any]:
         "creator": manifest.creator,
         "digest": manifest.digest,
         "series": manifest.series.to_config(),
+        "profiles": manifest.profiles,
         "needs": manifest.needs.model_dump(),
         "error": "",
     }
@@ -78,13 +85,16 @@ def run_app(
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", file_okay=False)],
     apps: AppsOption = DEFAULT_APPS,
     models: ModelsOption = None,
+    profile: ProfileOption = "",
     json: JsonOption = False,
 ) -> None:
     """Run APP once on the DICOM files in INPUT.  OUTPUT, for its results, must be new or empty."""
     folder = find_app(name, apps)
-    program = folder.program(folder.manifest(), models)
+    manifest = folder.manifest()
+    manifest.check_profile(profile)
+    program = folder.program(manifest, models)
     with _progress(f"{folder.name} runs on {source}"):
-        trial = run_by_hand(program, source, output)
+        trial = run_by_hand(program, source, output, profile)
     if json:
         print_json(_as_json(trial))
     else:
@@ -103,7 +113,8 @@ def _as_json(trial: Trial) -> dict[str, Any]:
 def _show(trial: Trial) -> None:
     results = trial.results
     skipped = f"; {trial.skipped} files that are not DICOM were skipped" if trial.skipped else ""
-    say(f"{results.app.name} {results.app.version} ran on {trial.instances} instances{skipped}.")
+    profile = f", profile {results.app.profile}," if results.app.profile else ""
+    say(f"{results.app.name} {results.app.version}{profile} ran on {trial.instances} instances{skipped}.")
     rows = [(each.kind, each.sop_instance_uid, each.file) for each in results.results]
     table(f"results in {trial.output}", ("kind", "SOPInstanceUID", "file"), rows)
     if results.measurements:

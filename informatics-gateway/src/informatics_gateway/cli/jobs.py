@@ -38,7 +38,8 @@ def list_jobs(
 def _row(job: Job) -> tuple[object, ...]:
     created, sealed = local_time(job.created_at), job.input_set
     button = sealed.key.called_ae_title
-    return job.id, job.status, button, job.app, sealed.revision, len(sealed.instances), created, job.error
+    tool = f"{job.app} {job.profile}".rstrip()
+    return job.id, job.status, button, tool, sealed.revision, len(sealed.instances), created, job.error
 
 
 def summary(job: Job) -> dict[str, Any]:
@@ -48,6 +49,7 @@ def summary(job: Job) -> dict[str, Any]:
         "id": job.id,
         "status": job.status,
         "app": job.app,
+        "profile": job.profile,
         "route": job.route,
         "source": sealed.key.source,
         "called_ae_title": sealed.key.called_ae_title,
@@ -93,9 +95,9 @@ def details(journal: Journal, job: Job) -> dict[str, Any]:
 
 
 def _show(detail: dict[str, Any]) -> None:
-    say(
-        f"Job {detail['id']}: {detail['app']} is {detail['status']}. {detail['error']} {detail['hint']}".strip()
-    )
+    profile = f", profile {detail['profile']}," if detail["profile"] else ""
+    what = f"Job {detail['id']}: {detail['app']}{profile} is {detail['status']}."
+    say(f"{what} {detail['error']} {detail['hint']}".strip())
     table("events", ("at", "event"), [(local_time(event["at"]), event["text"]) for event in detail["events"]])
     if detail["results"]:
         rows = [(each["kind"], each["sop_instance_uid"], each["path"]) for each in detail["results"]]

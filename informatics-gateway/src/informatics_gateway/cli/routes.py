@@ -9,7 +9,7 @@ import typer
 from imaging_data import Series, find_instances
 
 from ..config import Config, load
-from ..route import explain
+from ..route import check_profiles, explain
 from .output import DEFAULT_CONFIG, ConfigOption, JsonOption, print_json, say, table
 
 app = typer.Typer(help="Try the routes on files.", no_args_is_help=True)
@@ -27,13 +27,16 @@ def try_routes(
     json: JsonOption = False,
 ) -> None:
     """Show each route's rule against each series under PATH.  Exit status 1: no route matches."""
+    settings = load(config)
+    check_profiles(settings, config)
     found = find_instances(path)
-    verdicts = [verdict for series in found.series for verdict in _verdicts(load(config), series)]
+    verdicts = [verdict for series in found.series for verdict in _verdicts(settings, series)]
     if json:
         print_json({"verdicts": verdicts, "skipped": len(found.skipped)})
     else:
-        rows = [(each["series_instance_uid"], each["route"], each["verdict"]) for each in verdicts]
-        table(f"{len(found.series)} series", ("series", "route", "verdict"), rows)
+        columns = ("series_instance_uid", "route", "profile", "verdict")
+        rows = [[each[key] for key in columns] for each in verdicts]
+        table(f"{len(found.series)} series", ("series", *columns[1:]), rows)
         if found.skipped:
             say(f"{len(found.skipped)} files that are not DICOM were skipped.")
     raise typer.Exit(0 if any(each["matches"] for each in verdicts) else 1)
@@ -45,6 +48,7 @@ def _verdicts(config: Config, series: Series) -> list[dict[str, Any]]:
         {
             "series_instance_uid": series.series_instance_uid,
             "route": route.name,
+            "profile": route.profile or "",
             "matches": route.series.matches_series(headers),
             "verdict": explain(route, headers).removeprefix(f"{route.name}: "),
         }

@@ -11,6 +11,7 @@ import uvicorn
 from ..config import Config, load
 from ..control import Control
 from ..pipeline import Pipeline
+from ..route import check_profiles
 from ..store import Journal
 from ..web import create_app
 from .output import DEFAULT_CONFIG, ConfigOption
@@ -22,6 +23,7 @@ def serve(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Run the gateway: the DICOM receiver, the line and the status page."""
     _log_plainly()
     settings = load(config)
+    check_profiles(settings, config)
     pipeline = Pipeline(settings)
     told_to_stop = stop_signals()
     pipeline.start()

@@ -96,7 +96,7 @@ def attempt(
     return read_results(kept.output), kept
 
 
-def run_by_hand(program: Program, source: Path, output: Path) -> Trial:
+def run_by_hand(program: Program, source: Path, output: Path, profile: str = "") -> Trial:
     """Run the app on `source`; its results, results.json (or error.json) and app.log are left in `output`.
 
     `output` must be new or empty.  Raises AppFailed when it is not, and what execute raises.
@@ -111,7 +111,9 @@ def run_by_hand(program: Program, source: Path, output: Path) -> Trial:
         case = read_case(source, Path(hidden) / "instances")
         kept = AttemptFolder(Path(hidden) / "kept")
         try:
-            results, _ = attempt(program, ProcessRunner(), case, kept.path)
+            results, _ = attempt(
+                program, ProcessRunner(), case, kept.path, {"profile": profile} if profile else None
+            )
         finally:
             _hand_over(kept, output)
     return Trial(results, output, time.perf_counter() - began, len(case.files), case.skipped)

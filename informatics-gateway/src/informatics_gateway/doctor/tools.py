@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The apps: that each is there, says what it is, has its models and a button."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..apps import AppFolder, AppManifest, missing_models
 from ..config import App, Config
@@ -14,19 +14,21 @@ def tools(config: Config) -> Iterator[Check]:
     if not config.apps:
         yield warn("apps", "There is no app.", "Add an [[app]] and a [[route]] to it.")
     for app in config.apps:
-        yield _app(app)
+        yield _app(app, [route.profile or "" for route in config.routes if route.app == app.name])
         if not any(route.app == app.name for route in config.routes):
             hint = f'Add a [[route]] with app = "{app.name}".'
             yield warn(f"app {app.name}", "No button leads to it.", hint)
 
 
-def _app(app: App) -> Check:
+def _app(app: App, profiles: Sequence[str]) -> Check:
     name = f"app {app.name}"
     if not app.path.is_dir():
         return fail(name, f"There is no folder {app.path}.", "Correct `path` of this [[app]].")
     folder = AppFolder(app.path)
     try:
         manifest = folder.manifest()
+        for profile in profiles:
+            manifest.check_profile(profile)
     except GantryError as error:
         return failed(name, error)
     return _models(name, app, folder, manifest)

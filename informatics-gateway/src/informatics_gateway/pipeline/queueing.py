@@ -62,7 +62,7 @@ class Queueing:
         self._store.mark_seen(key)
 
     def _queue(self, input_set: InputSet, routes: Sequence[Route]) -> list[int]:
-        made, ended = self._store.queue(input_set, [(each.name, each.app) for each in routes])
+        made, ended = self._store.queue(input_set, routes)
         for number in ended:
             self._on_ended(number)
         self._on_news()

@@ -11,8 +11,9 @@ from ..config import Config, Route
 from ..deliver import deliver
 from ..destinations import open_destination
 from ..errors import CrashLoop, JobCancelled, RouteRemoved
-from ..execute import Executor, JobRequest, load_manifest
+from ..execute import Executor, JobRequest, hider, load_manifest
 from ..model import Job, JobStatus, Result
+from ..runners.outcome import plain
 from ..store import Store
 from ..validate import validate
 
@@ -74,7 +75,9 @@ class Steps:
         started = time.monotonic()
         manifest = self._executor.execute(begun, self._request(begun, chosen), cancelled)
         text = f"executed in {time.monotonic() - started:.2f} s: {len(manifest.results)} results"
-        self._store.move(begun, JobStatus.EXECUTED, text, manifest.results)
+        hide = hider(begun.input_set.identity)
+        notes = [f"note: {hide(plain(note))}" for note in manifest.notes]
+        self._store.move(begun, JobStatus.EXECUTED, text, manifest.results, notes)
 
     def _route_of(self, job: Job) -> Route:
         found = self._config.route(job.route)
@@ -90,6 +93,7 @@ class Steps:
             revision=job.input_set.revision,
             segmentation="labelmap" if labelmap else "binary",
             replaces=tuple(self._named(job, result) for result in self._replaced(job)),
+            profile=job.profile,
         )
 
     def _named(self, job: Job, result: Result) -> dict[str, object]:

@@ -45,6 +45,7 @@ class AppEntry(_Entry):
     version: Text
     creator: str
     digest: str
+    profile: str = Field("", pattern=r"^[a-z0-9_.-]{0,64}$")
 
 
 class InputEntry(_Entry):
@@ -87,6 +88,7 @@ class Results(_Entry):
     results: tuple[ResultEntry, ...] = Field(min_length=1, max_length=1000)
     measurements: tuple[MeasurementEntry, ...] = ()
     findings: tuple[Text, ...] = ()
+    notes: tuple[Text, ...] = Field(default=(), max_length=100)
     models: dict[str, Sha256] = {}
     times: dict[str, Number] = {}
     device: str = ""

@@ -6,12 +6,14 @@ import sqlite3
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
 from ..errors import BadConfiguration
 from ..model import Event, Identity, InputSet, Instance, Job, JobStatus, Proof, Refusal, Result, SeriesKey
+from .version import check_version
 
 FILE_NAME = "gantry.sqlite"
 NEWEST = 2**63 - 1  # above every row id
@@ -35,7 +37,14 @@ class Journal:
             raise BadConfiguration(
                 f"{path} does not exist.", hint="Start `gantry serve` with this configuration once."
             )
-        return sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30, check_same_thread=False)
+        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30, check_same_thread=False)
+        try:
+            with suppress(sqlite3.Error):  # `trouble` tells of it
+                check_version(db, path)
+        except BadConfiguration:
+            db.close()
+            raise
+        return db
 
     def close(self) -> None:
         """Close the data base."""
@@ -180,6 +189,7 @@ class Journal:
             row["created_at"],
             row["error"],
             row["hint"],
+            row["profile"],
         )
 
     def next_job(self, app: str, statuses: Sequence[JobStatus]) -> tuple[Job | None, float | None]:
@@ -192,7 +202,7 @@ class Journal:
             "SELECT job.* FROM job JOIN input_set AS mine ON mine.id = job.input_set"
             f" WHERE app = ? AND status IN ({marks}) AND NOT EXISTS"
             " (SELECT 1 FROM job AS earlier JOIN input_set AS its ON its.id = earlier.input_set"
-            " WHERE earlier.app = job.app AND earlier.sending"
+            " WHERE (earlier.app, earlier.profile) = (job.app, job.profile) AND earlier.sending"
             " AND earlier.status NOT IN ('delivered', 'failed', 'cancelled') AND its.revision < mine.revision"
             " AND (its.source, its.called_ae_title, its.study_instance_uid, its.series_instance_uid) ="
             " (mine.source, mine.called_ae_title, mine.study_instance_uid, mine.series_instance_uid))"
@@ -258,9 +268,10 @@ class Journal:
         key = job.input_set.key
         row = self._one(
             f"SELECT job.* FROM job JOIN input_set ON input_set.id = job.input_set WHERE {KEY}"
-            " AND app = ? AND sending AND revision < ? ORDER BY revision DESC LIMIT 1",
+            " AND app = ? AND profile = ? AND sending AND revision < ? ORDER BY revision DESC LIMIT 1",
             *key_values(key),
             job.app,
+            job.profile,
             job.input_set.revision,
         )
         return self._job(row) if row else None

@@ -1,4 +1,5 @@
--- The journal.  Status and event are written in one transaction; see store.py.
+-- The journal, version 2.  Status and event are written in one transaction; see writer.py.  A journal of an
+-- earlier version is brought here by upgrades/.
 
 CREATE TABLE IF NOT EXISTS association (
     id TEXT PRIMARY KEY, source TEXT NOT NULL, calling_ae_title TEXT NOT NULL, called_ae_title TEXT NOT NULL,
@@ -36,7 +37,7 @@ CREATE TABLE IF NOT EXISTS job (
     status TEXT NOT NULL, reached TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
     attempt INTEGER NOT NULL DEFAULT 0, due REAL NOT NULL DEFAULT 0, failing_since REAL,
     sending INTEGER NOT NULL DEFAULT 0, created_at REAL NOT NULL, error TEXT NOT NULL DEFAULT '',
-    hint TEXT NOT NULL DEFAULT '', UNIQUE (input_set, app));
+    hint TEXT NOT NULL DEFAULT '', profile TEXT NOT NULL DEFAULT '', UNIQUE (input_set, app, profile));
 CREATE INDEX IF NOT EXISTS job_open ON job (app, status, due);
 
 CREATE TABLE IF NOT EXISTS result (
@@ -58,4 +59,4 @@ CREATE TABLE IF NOT EXISTS refusal (
     hint TEXT NOT NULL, at REAL NOT NULL, times INTEGER NOT NULL DEFAULT 1,
     PRIMARY KEY (calling_ae_title, called_ae_title, host, reason));
 
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;

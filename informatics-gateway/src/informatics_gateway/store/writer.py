@@ -8,15 +8,16 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from imaging_data import ExplainedError
 
+from ..config import Route
 from ..errors import BadConfiguration
 from ..model import Association, InputSet, Instance, Job, JobStatus, Proof, Refusal, Result, SeriesKey
 from .journal import FILE_NAME, KEY, Journal, key_values
+from .version import bring_up_to_date
 
 
 class Store(Journal):
@@ -39,8 +40,14 @@ class Store(Journal):
         db = sqlite3.connect(
             self.storage / FILE_NAME, isolation_level=None, timeout=30, check_same_thread=False
         )
-        db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
-        db.executescript(files(__package__).joinpath("schema.sql").read_text())
+        try:
+            db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
+            bring_up_to_date(db, self.storage / FILE_NAME)
+            db.execute("PRAGMA foreign_keys = ON")
+        except BaseException:
+            db.close()
+            self._lock_file.close()
+            raise
         return db
 
     def close(self) -> None:
@@ -136,42 +143,43 @@ class Store(Journal):
 
     # jobs
 
-    def queue(self, input_set: InputSet, routes: Sequence[tuple[str, str]]) -> tuple[list[int], list[int]]:
-        """The set is routed: one job per (route, app) that has none on it.
+    def queue(self, input_set: InputSet, routes: Sequence[Route]) -> tuple[list[int], list[int]]:
+        """The set is routed: one job for each route whose app has none on it in that profile.
 
-        An app's jobs on earlier revisions that have sent nothing are superseded.  Returns the numbers of the
-        new jobs and of the superseded ones.
+        Jobs of the same app and profile on earlier revisions that have sent nothing are superseded.  Returns
+        the numbers of the new jobs and of the superseded ones.
         """
         with self._transaction() as db:
             made: list[int] = []
             ended: list[int] = []
-            for route, app in routes:
-                ended += self._supersede(db, input_set, app)
-                made += self._queue_one(db, input_set, route, app)
+            for route in routes:
+                ended += self._supersede(db, input_set, route)
+                made += self._queue_one(db, input_set, route)
             db.execute("UPDATE input_set SET routed = 1 WHERE id = ?", (input_set.id,))
             return made, ended
 
-    def _queue_one(self, db: sqlite3.Connection, input_set: InputSet, route: str, app: str) -> list[int]:
+    def _queue_one(self, db: sqlite3.Connection, input_set: InputSet, route: Route) -> list[int]:
         now, count = time.time(), len(input_set.instances)
+        profile = f", profile {route.profile}" if route.profile else ""
         numbers = db.execute(
-            "INSERT OR IGNORE INTO job (input_set, route, app, status, reached, due, created_at)"
-            " VALUES (?, ?, ?, 'queued', 'queued', ?, ?) RETURNING id",
-            (input_set.id, route, app, now, now),
+            "INSERT OR IGNORE INTO job (input_set, route, app, profile, status, reached, due, created_at)"
+            " VALUES (?, ?, ?, ?, 'queued', 'queued', ?, ?) RETURNING id",
+            (input_set.id, route.name, route.app, route.profile or "", now, now),
         ).fetchall()
         for (number,) in numbers:
             self._event(
                 number,
-                f"queued for {app}: revision {input_set.revision}, {count} instance{'s'[: count != 1]},"
+                f"queued for {route.app}{profile}: revision {input_set.revision}, {count} instance{'s'[: count != 1]},"
                 f" closed by {input_set.closed_by}",
             )
         return [number for (number,) in numbers]
 
-    def _supersede(self, db: sqlite3.Connection, input_set: InputSet, app: str) -> list[int]:
+    def _supersede(self, db: sqlite3.Connection, input_set: InputSet, route: Route) -> list[int]:
         numbers = db.execute(
-            "UPDATE job SET status = 'superseded' WHERE app = ? AND NOT sending"
+            "UPDATE job SET status = 'superseded' WHERE app = ? AND profile = ? AND NOT sending"
             " AND status NOT IN ('delivered', 'cancelled', 'superseded') AND input_set IN"
             f" (SELECT id FROM input_set WHERE {KEY} AND revision < ?) RETURNING id",
-            (app, *key_values(input_set.key), input_set.revision),
+            (route.app, route.profile or "", *key_values(input_set.key), input_set.revision),
         ).fetchall()
         for (number,) in numbers:
             self._event(number, f"superseded: revision {input_set.revision} of the series came in")
@@ -209,8 +217,15 @@ class Store(Journal):
             done = db.execute("UPDATE job SET sending = 1 WHERE id = ? AND status = 'validated'", (job.id,))
             return bool(done.rowcount)
 
-    def move(self, job: Job, to: JobStatus, text: str, results: Sequence[Result] = ()) -> bool:
-        """The step under way is done: write status, event and results at once.
+    def move(
+        self,
+        job: Job,
+        to: JobStatus,
+        text: str,
+        results: Sequence[Result] = (),
+        notes: Sequence[str] = (),
+    ) -> bool:
+        """The step under way is done: write status, events (`text`, then `notes`) and results at once.
 
         False, and nothing is written, when the job was ended meanwhile.
         """
@@ -225,7 +240,8 @@ class Store(Journal):
                     db.execute(
                         "INSERT INTO result VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", self._result(job, result)
                     )
-                self._event(job.id, text)
+                for line in (text, *notes):
+                    self._event(job.id, line)
             return bool(changed)
 
     def _result(self, job: Job, result: Result) -> tuple[Any, ...]:

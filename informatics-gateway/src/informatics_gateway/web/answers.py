@@ -22,13 +22,15 @@ class JobSummary(Answer):
     """One job: one app on one series for one button.
 
     `status` is what the job has finished, `reached` the last status it finished well, `latest` the last
-    line of its history.  `seconds` runs from when the job was made to its end, or to now.
+    line of its history.  `profile`: "" is the app's default one.  `seconds` runs from when the job was made to
+    its end, or to now.
     """
 
     id: int
     source: str
     called_ae_title: str
     app: str
+    profile: str
     study_instance_uid: str
     series_instance_uid: str
     series_description: str

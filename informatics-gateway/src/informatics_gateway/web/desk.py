@@ -100,6 +100,7 @@ class Desk:
             source=key.source,
             called_ae_title=key.called_ae_title,
             app=job.app,
+            profile=job.profile,
             study_instance_uid=key.study_instance_uid,
             series_instance_uid=key.series_instance_uid,
             series_description=stored.series_description(instances[0]) if instances else "",

@@ -23,6 +23,7 @@ MANIFEST = {
     "series": {"Modality": "CT"},
     "needs": {"cpu": 1, "memory_mb": 512, "gpu_memory_mb": 0, "timeout_s": 60},
     "models": [],
+    "profiles": {"fine": {}, "fast": {}},
 }
 
 
@@ -45,6 +46,11 @@ def run(job: dict) -> int:
     return 0
 
 
+def profile() -> str:
+    """The job's profile, the first one without."""
+    return json.loads(os.environ.get("GANTRY_JOB", "{}")).get("profile") or next(iter(MANIFEST["profiles"]))
+
+
 def leave_error(output: Path, error: Exception, status: int) -> int:
     """error.json."""
     said = {"error": type(error).__name__, "message": str(error), "hint": "Try another series."}
@@ -58,7 +64,8 @@ def leave_results(output: Path, wanted: dict, files: list[Path], extra: dict) ->
     hashes = sorted(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
     results = {
         "contract": 1,
-        "app": {key: MANIFEST[key] for key in ("name", "version", "creator", "digest")},
+        "app": {key: MANIFEST[key] for key in ("name", "version", "creator", "digest")}
+        | {"profile": wanted.get("says_profile") or profile()},
         "input": {
             "hash": hashlib.sha256("\n".join(hashes).encode()).hexdigest(),
             "series_instance_uid": "1.2.4",
