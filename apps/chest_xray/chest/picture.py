@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The picture: what the model saw, and for what scored above its operating point, where that came from."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from .classifier import OPERATING_POINT, Scored
+from .findings import words_of
+from .preparation import Floats, resized
+
+PANEL, GAP, LINE = 500, 8, 26  # pixels
+WIDTH = 2 * PANEL + 3 * GAP
+MOST_SHOWN = 3  # findings, so that the panels stay large enough to be read
+OPACITY = 0.55
+COLD, HOT = np.array([200, 30, 60]), np.array([255, 230, 90])
+INK, FAINT, WARNING = (235, 235, 235), (160, 160, 160), (255, 200, 60)
+RGB = NDArray[np.uint8]
+
+
+def draw(square: Floats, scores: Sequence[Scored], model: str, remarks: Sequence[str]) -> RGB:
+    """The picture as uint8 (rows, WIDTH, 3).  `square`: the part of the image that the model was given, 0 to 1."""
+    above = highest(scores)
+    grey = _grey(resized(square, PANEL))
+    panels = [_panel(grey, "What the model was given")]
+    panels += [
+        _panel(_overlaid(grey, one.map), f"{words_of(one.name)}: score {one.value:.2f}") for one in above
+    ]
+    return np.concatenate([_grid(panels), _legend(scores, model, remarks)])
+
+
+def highest(scores: Sequence[Scored]) -> list[Scored]:
+    """The findings that are shown: the highest scores of those above the operating point."""
+    above = [one for one in scores if one.above]
+    return sorted(above, key=lambda one: -one.value)[:MOST_SHOWN]
+
+
+def heat(map_: Floats, side: int) -> Floats:
+    """What speaks for the finding, 0 to 1 of the strongest place, in side x side pixels."""
+    positive = np.maximum(map_, 0)
+    strongest = positive.max()
+    return resized(positive / strongest, side) if strongest > 0 else np.zeros((side, side), np.float32)
+
+
+def _grey(panel: Floats) -> RGB:
+    return np.repeat(np.clip(panel * 255, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def _overlaid(grey: RGB, map_: Floats) -> RGB:
+    strength = heat(map_, PANEL)[..., None]
+    alpha = OPACITY * strength
+    return np.asarray(grey * (1 - alpha) + (COLD + (HOT - COLD) * strength) * alpha, np.uint8)
+
+
+def _panel(pixels: RGB, caption: str) -> RGB:
+    strip = Image.new("RGB", (PANEL, LINE))
+    ImageDraw.Draw(strip).text((2, 3), caption, INK, _font(17))
+    return np.concatenate([np.asarray(strip), pixels])
+
+
+def _grid(panels: list[RGB]) -> RGB:
+    rows = (len(panels) + 1) // 2
+    canvas = np.zeros((rows * (PANEL + LINE + GAP), WIDTH, 3), np.uint8)
+    for number, panel in enumerate(panels):
+        top, left = (number // 2) * (PANEL + LINE + GAP), GAP + (number % 2) * (PANEL + GAP)
+        canvas[top : top + len(panel), left : left + PANEL] = panel
+    return canvas
+
+
+def _legend(scores: Sequence[Scored], model: str, remarks: Sequence[str]) -> RGB:
+    """What the panels leave out, what is uncertain, and which model."""
+    above = [one for one in scores if one.above]
+    lines = [(remark, WARNING) for remark in remarks]
+    if not above:
+        lines.append((f"No score is above the operating point of {OPERATING_POINT}.", INK))
+    elif len(above) > MOST_SHOWN:
+        lines.append(
+            (f"{len(above)} scores are above {OPERATING_POINT}; the {MOST_SHOWN} highest are shown.", INK)
+        )
+    lines.append((f"{model}. Scores are no probabilities; operating point {OPERATING_POINT}.", FAINT))
+    image = Image.new("RGB", (WIDTH, LINE * len(lines) + GAP))
+    pen = ImageDraw.Draw(image)
+    for number, (text, color) in enumerate(lines):
+        pen.text((GAP, number * LINE), text, color, _font(16))
+    return np.asarray(image)
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)

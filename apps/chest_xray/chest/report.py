@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the scores become: a coded report, a table, a picture."""
+
+from imaging_data import Radiograph
+from imaging_operators import Classification, Score, SecondaryCapture, TextReport
+
+from .classifier import OPERATING_POINT, Classifier
+from .findings import code_of
+from .picture import draw
+from .preparation import centre_square, model_input
+from .table import text_of
+from .view import remarks, upright
+
+Results = list[Classification | TextReport | SecondaryCapture]
+TITLE = "Chest radiograph: scores of findings"
+
+
+def report(radiograph: Radiograph, classifier: Classifier) -> Results:
+    """All results for `radiograph`."""
+    square = centre_square(upright(radiograph))
+    scores = classifier(model_input(square))
+    open_questions = remarks(radiograph)
+    coded = [Score(code_of(one.name), one.value, OPERATING_POINT) for one in scores]
+    return [
+        Classification(coded, classifier.model, classifier.training, classifier.limits),
+        TextReport(TITLE, text_of(classifier, scores, open_questions), tuple(open_questions)),
+        SecondaryCapture(draw(square, scores, classifier.model, open_questions), TITLE),
+    ]
