@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from imaging_data import SeriesRule
 
 from .errors import AppFailed, NoSuchProfile
-from .runners import Limits, Program
+from .runners import BUNDLE, Limits, Program
 from .runners.describe import describe
 
-SCRIPTS = ("app.py", "__main__.py")
+SCRIPTS = ("app.py", "__main__.py", BUNDLE)
 ProfileName = Annotated[str, Field(pattern=r"^[a-z0-9_.-]{1,64}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_. -]{0,254}$")]
 
@@ -72,7 +72,7 @@ class AppFolder:
 
     @property
     def script(self) -> Path:
-        """The file that is run.  Raises AppFailed when there is none."""
+        """The file that is run; of a MONAI bundle, its metadata.  Raises AppFailed when there is none."""
         for name in SCRIPTS:
             if (self.path / name).is_file():
                 return self.path.resolve() / name
@@ -85,8 +85,9 @@ class AppFolder:
 
     @property
     def edition(self) -> int:
-        """Changes when the script is written anew."""
-        return self.script.stat().st_mtime_ns
+        """Changes when the script is written anew, or a file beside a bundle's metadata."""
+        files = [self.script, *self.script.parent.glob("*")] if self.script.match(BUNDLE) else [self.script]
+        return max(file.stat().st_mtime_ns for file in files)
 
     def manifest(self) -> AppManifest:
         """What the app says of itself.  Raises AppFailed, naming the field."""

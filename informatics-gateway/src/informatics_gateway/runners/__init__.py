@@ -5,6 +5,7 @@ Only this package starts processes.  A runner gives back how the app ended; what
 part, and what the app left is `results`'.
 """
 
+import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 
 from ..model import AttemptFolder
 
+BUNDLE = "configs/metadata.json"  # what a folder with a MONAI bundle has in place of a script
 MB = 1 << 20
 LOG_LIMIT = 64 * MB
 
@@ -89,3 +91,10 @@ class Runner(Protocol):
 
     def close(self) -> None:
         """Stop everything."""
+
+
+def command(script: Path, *arguments: str) -> tuple[str, ...]:
+    """How Python runs an app: its script or, where that is a bundle's metadata, the module that runs bundles."""
+    if script.match(BUNDLE):
+        return (sys.executable, "-P", "-m", "imaging_operators.bundle", str(script.parents[1]), *arguments)
+    return (sys.executable, str(script), *arguments)

@@ -2,11 +2,11 @@
 """Ask an app for its manifest: `python app.py manifest`."""
 
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 from ..errors import AppCrashed, AppFailed
+from . import command
 from .environment import app_environment
 from .outcome import plain
 
@@ -19,10 +19,9 @@ def describe(script: Path) -> str:
     Raises AppFailed; AppCrashed, which is tried again, when a signal ended it.
     """
     with tempfile.TemporaryDirectory(prefix="gantry-") as home:
-        command = [sys.executable, str(script), "manifest"]
         try:
             done = subprocess.run(
-                command,
+                command(script, "manifest"),
                 cwd=home,
                 env=app_environment(Path(home), 0, {}),
                 stdin=subprocess.DEVNULL,
@@ -47,4 +46,4 @@ def describe(script: Path) -> str:
 
 
 def _hint(script: Path) -> str:
-    return f"Run `{sys.executable} {script} manifest` by hand."
+    return f"Run `{' '.join(command(script, 'manifest'))}` by hand."

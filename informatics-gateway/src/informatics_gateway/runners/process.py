@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The process runner: one process of the app for each job."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
 
-from . import Ended, Program, Task
+from . import Ended, Program, Task, command
 from .environment import app_environment, map_environment
 from .leftovers import FILE
 from .supervise import AppProcess, Order, Watch
@@ -40,7 +39,7 @@ def _order(program: Program, task: Task) -> Order:
     home = task.folder.path / "home"
     environment = app_environment(home, program.cpu, program.environment)
     return Order(
-        command=(sys.executable, str(program.script)),
+        command=command(program.script),
         environment=environment | map_environment(task.folder, program.models, task.job),
         folder=home,
         log=task.folder.log,

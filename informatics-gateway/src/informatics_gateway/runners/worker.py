@@ -4,7 +4,6 @@
 import json
 import os
 import shutil
-import sys
 import tempfile
 import time
 from contextlib import suppress
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple
 import psutil
 
 from ..errors import AppCrashed, AppFailed
-from . import MB, Ended, Program, Task
+from . import MB, Ended, Program, Task, command
 from .environment import app_environment
 from .folders import remove
 from .leftovers import FILE
@@ -60,7 +59,7 @@ class Worker:
         environment = app_environment(self._home, self.program.cpu, self.program.environment)
         models = str(self.program.models)
         return Order(
-            command=(sys.executable, str(self.program.script), "worker"),
+            command=command(self.program.script, "worker"),
             environment=environment | {"HOLOSCAN_MODEL_PATH": models, "MONAI_MODELPATH": models},
             folder=self._home,
             log=self._log,
