@@ -60,7 +60,7 @@ def test_another_count_of_channels_is_refused(tmp_path, count):
 def test_a_single_echo_is_no_set_of_channels(tmp_path):
     mr_series(tmp_path)
     [series] = find_instances(tmp_path).series
-    with pytest.raises(MissingChannel, match="has 1 values .* at least 2"):
+    with pytest.raises(MissingChannel, match=r"has 1 values .* at least 2"):
         read_channels(series, "EchoTime")
 
 

@@ -20,3 +20,19 @@ def private_code(value: str, meaning: str) -> Code:
         if not 0 < len(text) <= limit or "\\" in text:
             raise ValueError(f"{text!r} must have 1 to {limit} characters and no backslash")
     return Code(value, PRIVATE_SCHEME, meaning)
+
+
+def written_code(value: str, scheme: str, meaning: str) -> Code:
+    """A code as a file has it: one of our own scheme, or a public one as pydicom's tables have it.
+
+    Raises ValueError for a public code that is not in the tables, or stands there with another meaning.
+    """
+    if scheme == PRIVATE_SCHEME:
+        return private_code(value, meaning)
+    tables = {table.scheme_designator: table for table in (codes.SCT, codes.DCM, codes.UCUM)}
+    known = tables[scheme].concepts.values() if scheme in tables else ()
+    meanings = {code.meaning: code for code in known if code.value == value}
+    if meaning not in meanings:
+        there = " or ".join(meanings) or f"nothing; without a public code take the scheme {PRIVATE_SCHEME}"
+        raise ValueError(f"{value} of {scheme} means {there}")
+    return meanings[meaning]

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A bundle's network with its transforms: images in, a labelmap or scores out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from monai.transforms import AsDiscreted, Compose, Invertd
+from numpy.typing import NDArray
+from torch import nn
+
+from imaging_data import Radiograph, Volume
+
+from ..errors import InvalidResult
+from .config import read_config
+from .description import Description
+from .errors import BadBundle
+from .parts import FILE, Parts, build
+from .tensors import array_of, flat_tensor_of, tensor_of
+from .weights import load_network
+
+KEYS = "of the image is 'image' and that of the output 'pred'"
+
+
+@dataclass(frozen=True)
+class Inference:
+    """A loaded bundle."""
+
+    description: Description
+    parts: Parts
+    network: nn.Module
+
+    @classmethod
+    def load(cls, folder: Path, description: Description, models: Path) -> "Inference":
+        """Build and load everything.  Raises BadBundle."""
+        parts = build(read_config(folder))
+        return cls(description, parts, load_network(models / description.weights, parts.network))
+
+    def labelmap(self, volumes: Sequence[Volume]) -> NDArray[np.uint8]:
+        """The labels (slices, rows, columns) on the grid of `volumes`, which are the channels.
+
+        Raises BadBundle when the transforms do not lead back to that grid, InvalidResult for values that are
+        no labels.
+        """
+        found = array_of(self._run(tensor_of(volumes)))
+        if found.shape != (1, *volumes[0].shape):
+            raise BadBundle(
+                f"{FILE}: postprocessing leaves {found.shape} (channels, slices, rows, columns); the volume "
+                f"is {(1, *volumes[0].shape)}.",
+                "End with AsDiscreted(argmax) and Invertd; overlapping structures cannot be shown.",
+            )
+        if not np.isfinite(found).all() or found.min() < 0 or found.max() >= self.description.outputs:
+            raise InvalidResult(
+                f"The model gave labels from {found.min():g} to {found.max():g}; metadata.json has "
+                f"{self.description.outputs} outputs."
+            )
+        return np.rint(found[0]).astype(np.uint8 if self.description.outputs <= 256 else np.uint16)
+
+    def scores(self, images: Sequence[Volume | Radiograph]) -> list[float]:
+        """One number for each output.  Raises BadBundle for another count."""
+        flat = self.description.dimensions == 2
+        found = array_of(self._run(flat_tensor_of(images) if flat else tensor_of(images))).ravel()
+        if len(found) != self.description.outputs:
+            raise BadBundle(
+                f"{FILE}: the model gives {len(found)} scores; metadata.json has {self.description.outputs} outputs."
+            )
+        return [float(value) for value in found]
+
+    @torch.inference_mode()
+    def _run(self, image: MetaTensor) -> Any:
+        data = self._applied("preprocessing", self.parts.before, {"image": image})
+        prepared = data["image"]
+        output = self.parts.inferer(prepared.as_tensor()[None].float(), self.network)[0]
+        data["pred"] = MetaTensor(output, meta=prepared.meta, applied_operations=prepared.applied_operations)
+        after = self.parts.after or self._usual_end()
+        return self._applied("postprocessing", after, data)["pred"]
+
+    def _usual_end(self) -> Compose:
+        """What a segmentation needs where the bundle states nothing; scores are taken as they are."""
+        if self.description.task == "classification":
+            return Compose([])
+        back = Invertd("pred", transform=self.parts.before, orig_keys="image", nearest_interp=True)
+        return Compose([AsDiscreted("pred", argmax=True), back])
+
+    @staticmethod
+    def _applied(key: str, transforms: Compose, data: dict[str, Any]) -> dict[str, Any]:
+        try:
+            done = transforms(data)
+        except KeyError as error:
+            raise BadBundle(f"{FILE}: {key} asks for {error}; the key {KEYS}.") from error
+        if not isinstance(done, dict) or not isinstance(next(reversed(done.values())), torch.Tensor):
+            raise BadBundle(f"{FILE}: {key} must be transforms of dictionaries; the key {KEYS}.")
+        return done
