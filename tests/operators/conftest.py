@@ -2,6 +2,7 @@
 """A small CT that tests of results share."""
 
 import pytest
+from documents import documents
 from result_files import Written, all_kinds, ct, write
 
 from imaging_data import Volume
@@ -17,6 +18,12 @@ def volume(tmp_path_factory) -> Volume:
 def written(tmp_path_factory, volume) -> Written:
     """One result of each kind."""
     return write(tmp_path_factory.mktemp("out") / "output", volume, all_kinds(volume))
+
+
+@pytest.fixture(scope="session")
+def documented(tmp_path_factory, volume) -> Written:
+    """One result of each kind that `documents` makes."""
+    return write(tmp_path_factory.mktemp("out") / "output", volume, documents(volume.shape[0] - 1))
 
 
 @pytest.fixture(scope="session")

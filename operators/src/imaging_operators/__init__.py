@@ -13,8 +13,14 @@ if TYPE_CHECKING:
     from .app import InferenceApp
     from .coding import Code, codes, private_code
     from .info import AppInfo, Needs
+    from .progress import report_progress
     from .results.classification import Classification, Score
+    from .results.encapsulated_pdf import EncapsulatedPDF
+    from .results.key_object import KeyObject
+    from .results.marks import Mark
     from .results.measurements import Measurement, Measurements
+    from .results.placed_findings import PlacedFinding, PlacedFindings
+    from .results.presentation_state import PresentationState
     from .results.secondary_capture import SecondaryCapture
     from .results.segmentation import Segment, Segmentation
     from .results.text_report import TextReport
@@ -23,10 +29,16 @@ __all__ = [
     "AppInfo",
     "Classification",
     "Code",
+    "EncapsulatedPDF",
     "InferenceApp",
+    "KeyObject",
+    "Mark",
     "Measurement",
     "Measurements",
     "Needs",
+    "PlacedFinding",
+    "PlacedFindings",
+    "PresentationState",
     "Score",
     "SecondaryCapture",
     "Segment",
@@ -36,6 +48,7 @@ __all__ = [
     "Volume",
     "codes",
     "private_code",
+    "report_progress",
 ]
 __version__ = "0.1.0"
 
@@ -43,10 +56,16 @@ _HOMES = {
     "AppInfo": ".info",
     "Classification": ".results.classification",
     "Code": ".coding",
+    "EncapsulatedPDF": ".results.encapsulated_pdf",
     "InferenceApp": ".app",
+    "KeyObject": ".results.key_object",
+    "Mark": ".results.marks",
     "Measurement": ".results.measurements",
     "Measurements": ".results.measurements",
     "Needs": ".info",
+    "PlacedFinding": ".results.placed_findings",
+    "PlacedFindings": ".results.placed_findings",
+    "PresentationState": ".results.presentation_state",
     "Score": ".results.classification",
     "SecondaryCapture": ".results.secondary_capture",
     "Segment": ".results.segmentation",
@@ -56,6 +75,7 @@ _HOMES = {
     "Volume": "imaging_data",
     "codes": ".coding",
     "private_code": ".coding",
+    "report_progress": ".progress",
 }
 
 

@@ -15,8 +15,10 @@ FOREGROUND, BACKGROUND = (255, 220, 0), (60, 0, 0)
 
 
 def with_banner(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """`image` (rows, columns, 3) with the line in a strip above it."""
-    return np.concatenate([banner(image.shape[1]), image])
+    """`image` (rows, columns, 3), or each of several, with the line in a strip above it."""
+    strip = banner(image.shape[-2])
+    above = np.broadcast_to(strip, (*image.shape[:-3], *strip.shape))
+    return np.concatenate([above, image], axis=-3)
 
 
 @lru_cache(maxsize=8)

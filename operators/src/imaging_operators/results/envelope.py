@@ -47,6 +47,7 @@ SHORT_NAMES = {
     "pdf": "PDF",
     "presentation-state": "marks",
     "key-object": "key images",
+    "placed-findings": "findings",
     "parametric-map": "map",
     "fractional-segmentation": "probabilities",
 }
@@ -96,7 +97,8 @@ def _add_dates(dataset: Dataset, context: ResultContext) -> None:
     """All dates and times are the job's, in the time zone of the source where that is known."""
     moment = _local(context.run.job.content_datetime, dataset.get("TimezoneOffsetFromUTC"))
     date, time = moment.strftime("%Y%m%d"), moment.strftime("%H%M%S")
-    for what in ("InstanceCreation", "Series", "Content"):
+    made = ("PresentationCreation",) if "PresentationCreationDate" in dataset else ()
+    for what in ("InstanceCreation", "Series", "Content", *made):
         setattr(dataset, f"{what}Date", date)
         setattr(dataset, f"{what}Time", time)
     for item in dataset.ContributingEquipmentSequence:
@@ -140,14 +142,23 @@ def _schemes(dataset: Dataset) -> Iterator[str]:
 
 def _add_uids(dataset: Dataset, context: ResultContext) -> None:
     """SOPInstanceUID and SeriesInstanceUID, derived from the masked content and from what it refers to."""
-    reports = dataset.Modality == "SR"
-    referenced = [segmentation.sop_instance_uid for segmentation in context.segmentations if reports]
+    referenced = list(_referenced(dataset))
     if context.replaced is not None:
         referenced.append(context.replaced.sop_instance_uid)
     content = _content(dataset)
     dataset.SOPInstanceUID = context.uid("instance", *content, *referenced)
     dataset.SeriesInstanceUID = context.uid("series", *content, *referenced)
     dataset.file_meta = _file_meta(dataset)
+
+
+def _referenced(dataset: Dataset) -> Iterator[str]:
+    """The instances that `dataset` names, in its order; not those that frames name, which are bytes."""
+    if "ReferencedSOPInstanceUID" in dataset:
+        yield dataset.ReferencedSOPInstanceUID
+    for tag in sorted(dataset.keys() - FUNCTIONAL_GROUPS):
+        if dataset.get_item(tag).VR == "SQ":
+            for item in dataset[tag].value:
+                yield from _referenced(item)
 
 
 def _content(dataset: Dataset) -> list[str]:

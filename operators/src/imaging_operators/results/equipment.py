@@ -6,7 +6,7 @@ from pydicom import Dataset
 from .. import __version__
 from ..coding import codes
 from .base import ResultContext
-from .text_report import code_item
+from .evidence import code_item
 
 LONGEST_CONTRIBUTION = 1024  # ST, PS3.5 section 6.2
 

@@ -7,6 +7,7 @@ from typing import Self
 
 from pydicom import Dataset
 
+from ..coding import Code
 from ..context import Replaced
 
 
@@ -61,6 +62,25 @@ def _series(uid: str, instances: list[Dataset]) -> Dataset:
     series.SeriesInstanceUID = uid
     series.ReferencedSOPSequence = instances
     return series
+
+
+def source_items(references: Iterable[Reference], purpose: Code) -> list[Dataset]:
+    """Items of SourceImageSequence or SourceInstanceSequence (PS3.3 C.7.6.1, C.24.2)."""
+    items = [instance_item(reference) for reference in references]
+    for item in items:
+        item.PurposeOfReferenceCodeSequence = [code_item(purpose)]
+    return items
+
+
+def code_item(code: Code) -> Dataset:
+    """The item of a code sequence (PS3.3 table 8.8-1)."""
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = (
+        code.value,
+        code.scheme_designator,
+        code.meaning,
+    )
+    return item
 
 
 def instance_item(reference: Reference) -> Dataset:

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 from pydicom import Dataset
 
 from ..coding import Code, codes
 from ..errors import InvalidResult
 from .base import ResultContext
+from .marks import Mark, check_inside, image_at
 from .segmentation import Segment, Segmentation
 from .structured_report import group_identity, measurement_report
 
@@ -22,7 +24,10 @@ class Measurement:
     name, unit: coded; the unit of scheme UCUM.
     segment: number of the segment that was measured; without one, `site` may say where.
     derivation: how the number was computed, codes.SCT.Mean for one (PS3.16 CID 7464).
-    Raises InvalidResult for a value that is not finite.
+    slices: the slices it was measured on; 0 for a radiograph.
+    mark: the point or line in one image that it was measured at.
+    points: the same in a volume, as voxels (slice, row, column); one is a point, several are a line.
+    Raises InvalidResult for a value that is not finite, or with more than one of slices, mark and points.
     """
 
     name: Code
@@ -31,12 +36,20 @@ class Measurement:
     segment: int | None = None
     derivation: Code | None = None
     site: Code | None = None
+    slices: tuple[int, ...] = ()
+    mark: Mark | None = None
+    points: tuple[tuple[float, float, float], ...] = ()
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.value):
             raise InvalidResult(
                 f"The measurement {self.name.meaning!r} is {self.value}.",
                 "Leave out what cannot be measured; say why in a TextReport.",
+            )
+        if sum(map(bool, (self.slices, self.mark, self.points))) > 1:  # TID 320
+            raise InvalidResult(
+                f"The measurement {self.name.meaning!r} has a place in several ways.",
+                "Give slices, or a mark, or points.",
             )
 
 
@@ -76,15 +89,7 @@ class Measurements:
 
     def plain(self) -> list[dict[str, Any]]:
         """The numbers as results.json lists them."""
-        return [
-            {
-                "name": _plain_name(item),
-                "value": float(item.value),
-                "unit": item.unit.value,
-                "site": self._site_name(item),
-            }
-            for item in self.items
-        ]
+        return [plain_measurement(item, self._site_name(item)) for item in self.items]
 
     def _site_name(self, item: Measurement) -> str:
         segment = self.segment_of(item)
@@ -99,8 +104,10 @@ class Measurements:
         return measurement_report(context, groups, self.title, self.procedure)
 
 
-def _plain_name(item: Measurement) -> str:
-    return f"{item.name.meaning} ({item.derivation.meaning})" if item.derivation else item.name.meaning
+def plain_measurement(item: Measurement, site: str) -> dict[str, Any]:
+    """One number as results.json lists it."""
+    name = f"{item.name.meaning} ({item.derivation.meaning})" if item.derivation else item.name.meaning
+    return {"name": name, "value": float(item.value), "unit": item.unit.value, "site": site}
 
 
 def _grouped(items: Iterable[Measurement]) -> list[list[Measurement]]:
@@ -124,7 +131,7 @@ def _group(
     segment = result.segment_of(first)
     label = segment.label if segment else (first.site.meaning if first.site else context.info.name)
     common: dict[str, Any] = group_identity(context, segment.number if segment else 0, label)
-    common["measurements"] = [_number(item) for item in items]
+    common["measurements"] = [_number(item, context) for item in items]
     if segment is None or segmentation is None:
         sites = [FindingSite(first.site)] if first.site else None
         return MeasurementsAndQualitativeEvaluations(finding_sites=sites, **common)
@@ -137,10 +144,58 @@ def _group(
     )
 
 
-def _number(item: Measurement) -> Any:
+def measurement_item(item: Measurement, images: Any = None, coordinates: Any = None) -> Any:
+    """The NUM of TID 300 with its unit and derivation, and the images and coordinates it was inferred from."""
     from highdicom.sr import Measurement as HighdicomMeasurement
 
-    return HighdicomMeasurement(item.name, float(item.value), item.unit, derivation=item.derivation)
+    return HighdicomMeasurement(
+        item.name,
+        float(item.value),
+        item.unit,
+        derivation=item.derivation,
+        referenced_images=images or None,
+        referenced_coordinates=coordinates or None,
+    )
+
+
+def _number(item: Measurement, context: ResultContext) -> Any:
+    coordinates = [_in_image(item.mark, context)] if item.mark else []
+    coordinates += [_in_patient(item.points, context)] if item.points else []
+    return measurement_item(item, _images(item.slices, context), coordinates)
+
+
+def _images(slices: Iterable[int], context: ResultContext) -> list[Any]:
+    from highdicom.sr import SourceImageForMeasurement
+
+    places = [image_at(context.source, index) for index in slices]
+    return [
+        SourceImageForMeasurement(place.instance.sop_class_uid, place.instance.sop_instance_uid, place.frames)
+        for place in places
+    ]
+
+
+def _in_image(mark: Mark, context: ResultContext) -> Any:
+    """SCOORD (PS3.3 C.18.6)."""
+    from highdicom.sr import CoordinatesForMeasurement, SourceImageForRegion
+
+    place = image_at(context.source, mark.slice_index)
+    check_inside(mark, context.source)
+    uids = place.instance.sop_class_uid, place.instance.sop_instance_uid
+    return CoordinatesForMeasurement(
+        mark.graphic_type, mark.graphic_data, SourceImageForRegion(*uids, place.frames)
+    )
+
+
+def _in_patient(points: Sequence[tuple[float, float, float]], context: ResultContext) -> Any:
+    """SCOORD3D (PS3.3 C.18.9): millimetres in the patient.  Raises InvalidResult where there is no such."""
+    from highdicom.sr import CoordinatesForMeasurement3D
+
+    volume = context.source.volume
+    if volume.frame_of_reference_uid is None:
+        raise InvalidResult("Points in the patient, of a source without a frame of reference.", "Use a Mark.")
+    places = np.asarray(points, np.float64) @ volume.affine[:3, :3].T + volume.affine[:3, 3]
+    kind = "POINT" if len(points) == 1 else "POLYLINE"
+    return CoordinatesForMeasurement3D(kind, places, volume.frame_of_reference_uid)
 
 
 def _referenced_segment(segmentation: Dataset, segment: Segment, context: ResultContext) -> Any:

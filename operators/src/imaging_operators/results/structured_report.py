@@ -51,11 +51,11 @@ def measurement_report(
     remarks: text under a concept name, after the groups (the template may be extended).
     """
     from highdicom import ContributingEquipment
-    from highdicom.sr import MeasurementReport
+    from highdicom.sr import MeasurementReport, ObservationContext
 
     modality = context.source.modality
     content = MeasurementReport(
-        observation_context=observation_context(context),
+        observation_context=ObservationContext(observer_device_context=observer(context)),
         procedure_reported=procedure or PROCEDURES.get(modality, codes.cid100.ImagingProcedure),
         imaging_measurements=groups,
         title=title,
@@ -68,9 +68,9 @@ def measurement_report(
     return dataset
 
 
-def observation_context(context: ResultContext) -> Any:
-    """The app as the device that observed (TID 1001, TID 1004)."""
-    from highdicom.sr import DeviceObserverIdentifyingAttributes, ObservationContext, ObserverContext
+def observer(context: ResultContext) -> Any:
+    """The app as the device that observed (TID 1002, TID 1004)."""
+    from highdicom.sr import DeviceObserverIdentifyingAttributes, ObserverContext
 
     device = DeviceObserverIdentifyingAttributes(
         uid=context.run.device_uid,
@@ -78,8 +78,7 @@ def observation_context(context: ResultContext) -> Any:
         manufacturer_name=context.info.creator,
         model_name=context.info.name,
     )
-    observer = ObserverContext(observer_type=codes.DCM.Device, observer_identifying_attributes=device)
-    return ObservationContext(observer_device_context=observer)
+    return ObserverContext(observer_type=codes.DCM.Device, observer_identifying_attributes=device)
 
 
 def group_identity(context: ResultContext, number: int, label: str) -> dict[str, Any]:

@@ -7,9 +7,10 @@ from typing import ClassVar
 from pydicom import Dataset
 from pydicom.uid import BasicTextSRStorage
 
-from ..coding import Code, codes
+from ..coding import codes
 from ..errors import InvalidResult
 from .base import RESEARCH_ONLY, ResultContext
+from .evidence import code_item
 from .structured_report import sr_document
 
 DOCUMENT_TITLE = codes.cid7000.DiagnosticImagingReport
@@ -54,15 +55,4 @@ def _text_item(text: str) -> Dataset:
     item.ValueType = "TEXT"
     item.ConceptNameCodeSequence = [code_item(codes.DCM.Finding)]
     item.TextValue = text
-    return item
-
-
-def code_item(code: Code) -> Dataset:
-    """The item of a code sequence (PS3.3 table 8.8-1)."""
-    item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = (
-        code.value,
-        code.scheme_designator,
-        code.meaning,
-    )
     return item
