@@ -15,6 +15,7 @@ from .pixels import PixelFormat, check_transfer_syntax, read_stored, rescale
 from .resampling import Resampling
 from .slices import Slice, named, slices_of
 from .stacking import stack
+from .threads import in_threads
 from .values import text_of, values_of
 
 Masks = dict[int, NDArray[np.bool_]]  # of the slices that have padding, by their place in the volume
@@ -51,7 +52,7 @@ class Volume:
         return self.shape if self.resampling is None else self.resampling.shape
 
     def labels_on_source(self, labelmap: NDArray[Any]) -> NDArray[Any]:
-        """Labels (slices, rows, columns) of this volume on its source's slices, by the nearest voxel."""
+        """Values (slices, rows, columns) of this volume on its source's slices, by the nearest voxel."""
         return labelmap if self.resampling is None else self.resampling.labels_on_source(labelmap)
 
     @property
@@ -143,19 +144,26 @@ def _is_ct(one: Slice) -> bool:
 def _read_pixels(
     slices: Sequence[Slice], rescales: Sequence[tuple[float, float]]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
-    """Decode each instance once, straight into its places in the volume."""
-    array: NDArray[np.float32] | None = None
+    """Decode each instance once, straight into its places in the volume, on several cores.
+
+    Reading, hashing, rescaling and some decoders leave the other threads alone.  Of several errors the one of
+    the first instance is raised.
+    """
+    (first, its_places), *others = _places(slices).items()
+    stored, padding = read_stored(first)
+    # Not before: what an instance declares is believed when its pixel data are there.
+    array = np.empty((len(slices), *stored.shape[1:]), np.float32)
     masks: Masks = {}
-    for instance, places in _places(slices).items():
-        stored, padding = read_stored(instance)
-        if array is None:  # not before: what an instance declares is believed when its pixel data are there
-            array = np.empty((len(slices), *stored.shape[1:]), np.float32)
+
+    def put(stored: NDArray[Any], padding: NDArray[np.bool_] | None, places: Sequence[int]) -> None:
         for place in places:
             frame = slices[place].frame - 1
             rescale(stored[frame], *rescales[place], out=array[place])
             if padding is not None and padding[frame].any():
                 masks[place] = padding[frame]
-    assert array is not None, "check_shared refuses a series without slices"
+
+    put(stored, padding, its_places)
+    in_threads(lambda item: put(*read_stored(item[0]), item[1]), others)
     return array, _fill_padding(array, masks)
 
 

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from .progress import report_progress
     from .results.classification import Classification, Score
     from .results.encapsulated_pdf import EncapsulatedPDF
+    from .results.fractional import FractionalSegmentation
     from .results.key_object import KeyObject
     from .results.marks import Mark
     from .results.measurements import Measurement, Measurements
+    from .results.mesh import Mesh
+    from .results.parametric_map import ParametricMap
     from .results.placed_findings import PlacedFinding, PlacedFindings
     from .results.presentation_state import PresentationState
+    from .results.rtstruct import RTStruct
     from .results.secondary_capture import SecondaryCapture
     from .results.segmentation import Segment, Segmentation
     from .results.text_report import TextReport
@@ -30,15 +34,19 @@ __all__ = [
     "Classification",
     "Code",
     "EncapsulatedPDF",
+    "FractionalSegmentation",
     "InferenceApp",
     "KeyObject",
     "Mark",
     "Measurement",
     "Measurements",
+    "Mesh",
     "Needs",
+    "ParametricMap",
     "PlacedFinding",
     "PlacedFindings",
     "PresentationState",
+    "RTStruct",
     "Score",
     "SecondaryCapture",
     "Segment",
@@ -57,15 +65,19 @@ _HOMES = {
     "Classification": ".results.classification",
     "Code": ".coding",
     "EncapsulatedPDF": ".results.encapsulated_pdf",
+    "FractionalSegmentation": ".results.fractional",
     "InferenceApp": ".app",
     "KeyObject": ".results.key_object",
     "Mark": ".results.marks",
     "Measurement": ".results.measurements",
     "Measurements": ".results.measurements",
+    "Mesh": ".results.mesh",
     "Needs": ".info",
+    "ParametricMap": ".results.parametric_map",
     "PlacedFinding": ".results.placed_findings",
     "PlacedFindings": ".results.placed_findings",
     "PresentationState": ".results.presentation_state",
+    "RTStruct": ".results.rtstruct",
     "Score": ".results.classification",
     "SecondaryCapture": ".results.secondary_capture",
     "Segment": ".results.segmentation",

@@ -34,6 +34,12 @@ class InvalidResult(AppError):
     hint = "Correct what predict() returns; the message says which value is wrong."
 
 
+class NotANumber(InvalidResult):
+    """The app returned values that are no numbers (NaN or infinite)."""
+
+    hint = "Look at what the model was given and in which precision it ran; half precision overflows first."
+
+
 class WrongGeometry(InvalidResult):
     """A result does not lie in the patient where the app put it, so it was not written."""
 

@@ -8,7 +8,9 @@ from pydicom.uid import (
     ColorSoftcopyPresentationStateStorage,
     Comprehensive3DSRStorage,
     ComprehensiveSRStorage,
+    EncapsulatedOBJStorage,
     EncapsulatedPDFStorage,
+    EncapsulatedSTLStorage,
     EnhancedSRStorage,
     ExtensibleSRStorage,
     GrayscaleSoftcopyPresentationStateStorage,
@@ -59,6 +61,7 @@ PICTURES = frozenset(
     )
 )
 PAPERS = frozenset({str(EncapsulatedPDFStorage)})
+MESHES = frozenset(map(str, (EncapsulatedSTLStorage, EncapsulatedOBJStorage)))
 PRESENTATIONS = frozenset(
     map(
         str,
@@ -69,4 +72,4 @@ PRESENTATIONS = frozenset(
         ),
     )
 )
-RESULT_CLASSES = FRAMES_ON_SOURCE | CONTOURS | DOCUMENTS | PICTURES | PAPERS | PRESENTATIONS
+RESULT_CLASSES = FRAMES_ON_SOURCE | CONTOURS | DOCUMENTS | PICTURES | PAPERS | MESHES | PRESENTATIONS

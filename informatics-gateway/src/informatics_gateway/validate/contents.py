@@ -10,7 +10,16 @@ from pydicom.pixels.utils import iter_pixels
 from imaging_data.values import items_of, numbers_of
 
 from ..errors import InvalidResult
-from .accepted import CONTOURS, DOCUMENTS, FRAMES_ON_SOURCE, PAPERS, PICTURES, PRESENTATIONS, SEGMENTATIONS
+from .accepted import (
+    CONTOURS,
+    DOCUMENTS,
+    FRAMES_ON_SOURCE,
+    MESHES,
+    PAPERS,
+    PICTURES,
+    PRESENTATIONS,
+    SEGMENTATIONS,
+)
 from .objects import ResultObject
 
 # What pydicom and its decoders raise on damaged compressed pixels.
@@ -30,6 +39,8 @@ def check_contents(found: ResultObject) -> None:
         raise InvalidResult("it has no contour.")
     if kind in PAPERS and not bytes(dataset.get("EncapsulatedDocument") or b"").startswith(b"%PDF-"):
         raise InvalidResult("it holds no PDF.")
+    if kind in MESHES and not dataset.get("EncapsulatedDocument"):
+        raise InvalidResult("it holds no surface.")
     if kind in PRESENTATIONS and not items_of(dataset, "ReferencedSeriesSequence"):
         raise InvalidResult("it is for no image.")
 

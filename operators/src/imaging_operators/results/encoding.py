@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data elements as bytes, Explicit VR Little Endian (PS3.5 section 7.1.2).
+"""Data elements as bytes, Explicit VR Little Endian unless said otherwise (PS3.5 section 7.1.2).
 
 A segmentation of 104 structures has thousands of frames, each with the same thirty elements.  As pydicom
 objects they cost more than all other work on it, so they are written directly.
@@ -23,6 +23,14 @@ def element(keyword: str, value: bytes) -> bytes:
         value += b"\0" if vr == b"UI" else b" "
     length = struct.pack("<2xL", len(value)) if vr == b"SQ" else struct.pack("<H", len(value))
     return tag + vr + length + value
+
+
+def implicit_element(keyword: str, value: bytes) -> bytes:
+    """One element in Implicit VR Little Endian (PS3.5 section 7.1.3), where any value may be long."""
+    tag, vr = _tag_and_vr(keyword)
+    if len(value) % 2:
+        value += b"\0" if vr == b"UI" else b" "
+    return tag + struct.pack("<L", len(value)) + value
 
 
 def text(keyword: str, value: str) -> bytes:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The frames of a segmentation: which there are, their pixels, and what says where each one lies."""
+"""The frames of a segmentation or map: which there are, their pixels, and what says where each one lies."""
 
 import struct
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..coding import codes
+from ..coding import Code, codes
 from .encoding import code, element, items, sequence, text
 from .source import SourceSlice
 
@@ -62,11 +62,11 @@ def _packed(labelmap: NDArray[Any], frames: Sequence[Frame]) -> Iterator[bytes]:
         yield np.packbits(masks, bitorder="little").tobytes()
 
 
-def functional_groups(frames: Sequence[Frame], slices: Sequence[SourceSlice]) -> bytes:
+def functional_groups(frames: Sequence[Frame], slices: Sequence[SourceSlice], derived: Code) -> bytes:
     """The value of PerFrameFunctionalGroupsSequence (PS3.3 C.7.6.16 and, for segments, C.8.20.3)."""
     shown = sorted({frame.slice_index for frame in frames})
     rank = {index: place for place, index in enumerate(shown, start=1)}
-    derivation = {index: _derivation(slices[index]) for index in shown}
+    derivation = {index: _derivation(slices[index], derived) for index in shown}
     position = {index: _position(slices[index]) for index in shown}
     return items(
         [
@@ -79,7 +79,7 @@ def functional_groups(frames: Sequence[Frame], slices: Sequence[SourceSlice]) ->
     )
 
 
-def _derivation(piece: SourceSlice) -> bytes:
+def _derivation(piece: SourceSlice, derived: Code) -> bytes:
     number = piece.frame_number
     source = (
         text("ReferencedSOPClassUID", piece.instance.sop_class_uid)
@@ -90,8 +90,7 @@ def _derivation(piece: SourceSlice) -> bytes:
     )
     return sequence(
         "DerivationImageSequence",
-        sequence("SourceImageSequence", source)
-        + code("DerivationCodeSequence", codes.DCM.SegmentationImageDerivation),
+        sequence("SourceImageSequence", source) + code("DerivationCodeSequence", derived),
     )
 
 

@@ -64,7 +64,7 @@ def _places(written: Written, volume: "Volume", names: Mapping[int, str]) -> lis
     places = []
     for frame in written.frames:
         index = known.get(frame.source)
-        name = f"A frame of {_name(frame.segment, names)}"
+        name = f"A frame of {name_of(frame.segment, names)}"
         if index is None:
             raise WrongGeometry(f"{name} names {frame.source[0]} as its source, which is none of the volume.")
         if (index, frame.segment) in seen:
@@ -136,7 +136,7 @@ def check_resampled(
     for number, centroid in here.items():
         off = float(np.linalg.norm(centroid - there[number]))
         if off > allowed:
-            raise WrongGeometry(f"{_name(number, names)} is off by {off:.4g} mm on the source's slices.")
+            raise WrongGeometry(f"{name_of(number, names)} is off by {off:.4g} mm on the source's slices.")
 
 
 def _on_slice(one: Slice, rows: Any, columns: Any) -> NDArray[np.float64]:
@@ -177,7 +177,7 @@ def _difference(written: Written, places: Sequence[int], expected: Expected, seg
             mask = pixels == segment if labelmap else pixels
             if frame.segment in (0, segment):
                 sums[kind] += _moments(written, frame, mask)
-    name = f"{_name(segment, expected.names)}"
+    name = f"{name_of(segment, expected.names)}"
     if not sums[:, 0].all():
         return f"{name} has {sums[0, 0]:.6g} voxels and should have {sums[1, 0]:.6g}."
     centroids = sums[:, 1:] / sums[:, :1]
@@ -197,5 +197,6 @@ def _moments(written: Written, frame: Frame, mask: NDArray[Any]) -> NDArray[np.f
     return np.array([here.sum(), *(here @ points if len(here) else np.zeros(3))])
 
 
-def _name(segment: int, names: Mapping[int, str]) -> str:
+def name_of(segment: int, names: Mapping[int, str]) -> str:
+    """How a sentence speaks of a segment; 0 is a map without segments."""
     return f"segment {segment} ({names.get(segment, 'which is none')})" if segment else "the map"

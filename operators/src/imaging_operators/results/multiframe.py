@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An object that highdicom made of one frame, given the frames of a whole volume."""
+
+from collections.abc import Sequence
+
+from pydicom import Dataset
+from pydicom.charset import convert_encodings
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
+
+from ..coding import Code, codes
+from .base import ResultContext
+from .evidence import instance_item
+from .frames import Frame, functional_groups
+from .identity import CHARACTER_SET
+
+OF_ONE_FRAME = (  # functional groups that are never the same for all frames here
+    "DerivationImageSequence",
+    "FrameContentSequence",
+    "PlanePositionSequence",
+    "SegmentIdentificationSequence",
+)
+
+
+def put_frames(
+    dataset: Dataset,
+    frames: Sequence[Frame],
+    context: ResultContext,
+    derivation: Code = codes.cid7203.SegmentationImageDerivation,
+) -> None:
+    """Replace the one frame's description by those of `frames`, and what speaks of the source's instances.
+
+    Their pixels are the caller's to put in.  derivation: how a frame was made of its source (CID 7203).
+    """
+    source = context.source
+    dataset.NumberOfFrames = len(frames)
+    _put_functional_groups(dataset, functional_groups(frames, source.slices, derivation))
+    dataset.pop("SourceImageSequence", None)  # each frame names its own
+    if not dataset.FrameOfReferenceUID:  # then there is no Frame of Reference module (PS3.3 C.7.4.1)
+        del dataset.FrameOfReferenceUID, dataset.PositionReferenceIndicator
+    [series] = dataset.ReferencedSeriesSequence
+    series.ReferencedInstanceSequence = [instance_item(reference) for reference in source.references]
+    uid = context.uid("dimensions")
+    for item in (*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence):
+        item.DimensionOrganizationUID = uid
+
+
+def _put_functional_groups(dataset: Dataset, per_frame: bytes) -> None:
+    """Those of each frame as bytes, which pydicom writes as they are; those of all frames as Datasets."""
+    [shared] = dataset.SharedFunctionalGroupsSequence
+    for keyword in OF_ONE_FRAME:
+        shared.pop(keyword, None)
+    tag = Tag("PerFrameFunctionalGroupsSequence")
+    dataset[tag] = RawDataElement(tag, "SQ", len(per_frame), per_frame, 0, False, True)
+    dataset.set_original_encoding(False, True, convert_encodings(CHARACTER_SET))
+    if "PixelPaddingValue" in dataset:
+        dataset["PixelPaddingValue"].VR = "US"  # what pydicom finds out only for objects without raw elements
