@@ -2,6 +2,7 @@
 """The picture: what the model saw, and for what scored above its operating point, where that came from."""
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,9 @@ from .preparation import Floats, resized
 PANEL, GAP, LINE = 500, 8, 26  # pixels
 WIDTH = 2 * PANEL + 3 * GAP
 MOST_SHOWN = 3  # findings, so that the panels stay large enough to be read
-OPACITY = 0.55
-COLD, HOT = np.array([200, 30, 60]), np.array([255, 230, 90])
+OPACITY = np.float32(0.55)
+LEVELS = np.linspace(0, 1, 256)[:, None]
+COLORS = ((1 - LEVELS) * (200, 30, 60) + LEVELS * (255, 230, 90)).astype(np.uint8)  # from weak to strong
 INK, FAINT, WARNING = (235, 235, 235), (160, 160, 160), (255, 200, 60)
 RGB = NDArray[np.uint8]
 
@@ -45,13 +47,17 @@ def heat(map_: Floats, side: int) -> Floats:
 
 
 def _grey(panel: Floats) -> RGB:
-    return np.repeat(np.clip(panel * 255, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+    return np.repeat(_levels(panel)[..., None], 3, axis=2)
+
+
+def _levels(panel: Floats) -> NDArray[np.uint8]:
+    return np.clip(panel * 255, 0, 255).astype(np.uint8)
 
 
 def _overlaid(grey: RGB, map_: Floats) -> RGB:
-    strength = heat(map_, PANEL)[..., None]
-    alpha = OPACITY * strength
-    return np.asarray(grey * (1 - alpha) + (COLD + (HOT - COLD) * strength) * alpha, np.uint8)
+    strength = _levels(heat(map_, PANEL))
+    color, mask = Image.fromarray(COLORS[strength]), Image.fromarray((strength * OPACITY).astype(np.uint8))
+    return np.asarray(Image.composite(color, Image.fromarray(grey), mask))
 
 
 def _panel(pixels: RGB, caption: str) -> RGB:
@@ -87,5 +93,6 @@ def _legend(scores: Sequence[Scored], model: str, remarks: Sequence[str]) -> RGB
     return np.asarray(image)
 
 
+@cache
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the scores become: a coded report, a table, a picture."""
+"""What the scores become: a coded report, a table, a picture, a page."""
 
 from imaging_data import Radiograph
-from imaging_operators import Classification, Score, SecondaryCapture, TextReport
+from imaging_operators import Classification, EncapsulatedPDF, Score, SecondaryCapture, TextReport
 
 from .classifier import OPERATING_POINT, Classifier
 from .findings import code_of
+from .page import page
 from .picture import draw
 from .preparation import centre_square, model_input
-from .table import text_of
+from .table import notes, text_of
 from .view import remarks, upright
 
-Results = list[Classification | TextReport | SecondaryCapture]
+Results = list[Classification | TextReport | SecondaryCapture | EncapsulatedPDF]
 TITLE = "Chest radiograph: scores of findings"
 
 
@@ -21,8 +22,11 @@ def report(radiograph: Radiograph, classifier: Classifier) -> Results:
     scores = classifier(model_input(square))
     open_questions = remarks(radiograph)
     coded = [Score(code_of(one.name), one.value, OPERATING_POINT) for one in scores]
+    picture = draw(square, scores, classifier.model, open_questions)
+    document = page(TITLE, scores, open_questions, notes(classifier), picture)
     return [
         Classification(coded, classifier.model, classifier.training, classifier.limits),
         TextReport(TITLE, text_of(classifier, scores, open_questions), tuple(open_questions)),
-        SecondaryCapture(draw(square, scores, classifier.model, open_questions), TITLE),
+        SecondaryCapture(picture, TITLE),
+        EncapsulatedPDF(document, TITLE),
     ]
