@@ -4,6 +4,7 @@
 Told from the attributes alone: no pixel is read of a series that cannot be a volume.
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
@@ -18,6 +19,8 @@ from .errors import (
     MixedOrientation,
     NoPosition,
     NotAVolume,
+    TooFewSlices,
+    TooLarge,
 )
 from .instances import SeriesInstance
 from .slices import SHOWN, Slice, named
@@ -27,6 +30,25 @@ from .values import values_of
 # field of 500 mm.  Row and column are unit vectors at a right angle within twice as much.
 SAME_DIRECTION = 1e-3
 SAME_SPACING = 1e-3  # relative difference of PixelSpacing: half a pixel over 512
+
+
+LARGEST_VOXELS = 1 << 30  # 4 GiB of float32; 4096 slices of 512 x 512
+
+
+def check_count(slices: Sequence[Slice], at_least: int) -> None:
+    """Raise TooFewSlices for fewer than `at_least`, TooLarge for more voxels than LARGEST_VOXELS."""
+    if len(slices) < at_least:
+        raise TooFewSlices(f"It has {len(slices)} where at least {at_least} are needed.")
+    check_voxels((len(slices), *slices[0].size))
+
+
+def check_voxels(shape: tuple[int, ...]) -> None:
+    """Raise TooLarge for a volume of this shape (slices, rows, columns) with more than LARGEST_VOXELS."""
+    if math.prod(shape) > LARGEST_VOXELS:
+        gib, most = (4 * count / 2**30 for count in (math.prod(shape), LARGEST_VOXELS))
+        raise TooLarge(
+            f"{' x '.join(map(str, shape))} voxels take {gib:.1f} GiB, at most {most:.0f} are read."
+        )
 
 
 def check_shared(slices: Sequence[Slice]) -> None:

@@ -167,6 +167,18 @@ class UnalignedChannels(NotAVolume):
     hint = "Send images of one acquisition, or resample them onto one grid first."
 
 
+class TooFewSlices(NotAVolume):
+    """The series has fewer slices than the app can work on."""
+
+    hint = "Send the whole series."
+
+
+class TooLarge(NotAVolume):
+    """The series is larger than a volume may be."""
+
+    hint = "Send the part that matters, or a reconstruction with fewer slices."
+
+
 class UnsupportedTransferSyntax(UnusableSeries):
     """The pixel data are compressed in a way that cannot be read here."""
 

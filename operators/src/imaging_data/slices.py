@@ -51,6 +51,12 @@ class Slice:
         number = values_of(self.dataset, "InstanceNumber")
         return f"{self.instance.path.name} (InstanceNumber {number[0] if number else 'missing'})"
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and Columns; 0 where they are unusable."""
+        rows, columns = (numbers_of(self.dataset, keyword, 1) or (0,) for keyword in ("Rows", "Columns"))
+        return int(rows[0]), int(columns[0])
+
     @cached_property
     def position(self) -> NDArray[np.float64]:
         """ImagePositionPatient (3,): the centre of the first voxel, LPS mm (PS3.3 section C.7.6.2.1.1)."""

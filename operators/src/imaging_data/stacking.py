@@ -87,14 +87,10 @@ def stack(slices: Sequence[Slice], resample: bool = False) -> Stack:
         places = np.linalg.solve(steps, (positions - positions[0]).T).T
         lowest = np.array([0.0, *places[:, 1:].min(axis=0)])
         first = positions[0] + steps @ lowest
-        resampling = Resampling(places - lowest, (len(ordered), *_size(ordered[0])))
+        resampling = Resampling(places - lowest, (len(ordered), *ordered[0].size))
     affine = np.eye(4)
     affine[:3] = np.column_stack([steps, first])
     return Stack(tuple(ordered), affine, spacing_mm, resampling)
-
-
-def _size(one: Slice) -> tuple[int, int]:
-    return int(one.dataset.Rows), int(one.dataset.Columns)
 
 
 def _directions(first: Slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .checks import check_shared
+from .checks import check_count, check_shared, check_voxels
 from .errors import NoRescale, UnsupportedPixels, naming
 from .instances import Series, SeriesInstance
 from .pixels import PixelFormat, check_transfer_syntax, read_stored, rescale
@@ -84,7 +84,7 @@ class Volume:
         )
 
 
-def read_volume(series: Series, resample: bool = False) -> Volume:
+def read_volume(series: Series, resample: bool = False, at_least: int = 1) -> Volume:
     """The series as one volume: every slice of it, or a named error (NotAVolume) that says which and why.
 
     A single slice is a volume as thick as its SliceThickness.  Values are stored values with each slice's own
@@ -92,10 +92,14 @@ def read_volume(series: Series, resample: bool = False) -> Volume:
 
     resample: bring slices of a tilted gantry, or with uneven spacing, onto a regular grid (`resampling`) rather
     than raise GantryTilt or UnevenSpacing.  A missing slice is never filled in: MissingSlices comes anyhow.
+    at_least: slices that the app needs.
     """
     slices = slices_of(series)
     check_shared(slices)
+    check_count(slices, at_least)
     stacked = stack(slices, resample)
+    if stacked.resampling is not None:
+        check_voxels(stacked.resampling.grid_shape)
     rescales = _rescales(stacked.slices)
     for instance in series.instances:
         _check_readable(instance)

@@ -59,7 +59,7 @@ def _places(written: Written, volume: "Volume", names: Mapping[int, str]) -> lis
     """The slice of the volume on which each frame lies, by what the frame and the source's headers say."""
     slices = source_slices(volume)
     known = {(one.instance.sop_instance_uid, one.frame): place for place, one in enumerate(slices)}
-    far = [_on_slice(one, volume.source_shape[1] - 1, volume.source_shape[2] - 1) for one in slices]
+    far = [on_slice(one, volume.source_shape[1] - 1, volume.source_shape[2] - 1) for one in slices]
     seen: set[tuple[int, int]] = set()
     places = []
     for frame in written.frames:
@@ -118,45 +118,9 @@ def _check_affine(slices: Sequence[Slice], volume: "Volume") -> None:
         raise WrongGeometry(f"The volume's affine does not lead to {slices[worst].name}.")
 
 
-def check_resampled(
-    grid: NDArray[Any], source: NDArray[Any], volume: "Volume", names: Mapping[int, str]
-) -> None:
-    """Raises WrongGeometry when a segment moved on its way from a resampled volume to the source's slices.
-
-    Both centroids are taken in the patient: by the volume's affine, and by the source's own headers.  They
-    may differ by a voxel of the source, because labels go to the nearest one.
-    """
-    if volume.resampling is None:
-        return
-    slices = source_slices(volume)
-    here = _centroids(source, lambda index, rows, columns: _on_slice(slices[index], rows, columns))
-    there = _centroids(grid, lambda index, rows, columns: _in_volume(volume, index, rows, columns))
-    apart = np.linalg.norm(np.diff([one.position for one in slices], axis=0), axis=1)
-    allowed = float(np.hypot(apart.max(), np.linalg.norm(volume.spacing_mm[1:])))
-    for number, centroid in here.items():
-        off = float(np.linalg.norm(centroid - there[number]))
-        if off > allowed:
-            raise WrongGeometry(f"{name_of(number, names)} is off by {off:.4g} mm on the source's slices.")
-
-
-def _on_slice(one: Slice, rows: Any, columns: Any) -> NDArray[np.float64]:
+def on_slice(one: Slice, rows: Any, columns: Any) -> NDArray[np.float64]:
+    """Where pixels lie in the patient (pixels, 3), mm, by the slice's own header."""
     return _point(one.position, one.orientation, one.pixel_spacing, rows, columns)
-
-
-def _in_volume(volume: "Volume", index: int, rows: Any, columns: Any) -> NDArray[np.float64]:
-    places = np.stack([np.full(len(rows), index), rows, columns, np.ones(len(rows))])
-    return (volume.affine[:3] @ places).T
-
-
-def _centroids(labelmap: NDArray[Any], points: Callable[..., NDArray[Any]]) -> dict[int, NDArray[np.float64]]:
-    """Of each label that is there, where `points` has its voxels."""
-    sums = np.zeros((int(labelmap.max()) + 1, 4))
-    for index, one in enumerate(labelmap):
-        rows, columns = np.nonzero(one)
-        labels = one[rows, columns].astype(np.intp)
-        for axis, values in enumerate((np.ones(len(labels)), *points(index, rows, columns).T)):
-            sums[:, axis] += np.bincount(labels, values, minlength=len(sums))
-    return {int(number): sums[number, 1:] / sums[number, 0] for number in np.flatnonzero(sums[:, 0])}
 
 
 def _segment_in(frame: Frame, found: NDArray[Any], wanted: NDArray[Any]) -> int:

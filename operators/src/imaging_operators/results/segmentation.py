@@ -16,8 +16,9 @@ from imaging_data import Volume
 from ..errors import InvalidResult, NotANumber
 from .base import ResultContext
 from .frames import binary_frames, binary_pixels, labelmap_frames
-from .guard import Expected, Wanted, check_frames, check_resampled
+from .guard import Expected, Wanted, check_frames
 from .multiframe import put_frames
+from .resampled import check_resampled
 from .rle import encode_frames
 from .segments import Segment, check_numbers, label_dtype, names_of, one_frame
 
