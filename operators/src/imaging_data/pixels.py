@@ -17,6 +17,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
+from . import jpeg2000
 from .errors import ChangedInstance, UnreadableInstance, UnsupportedPixels, UnsupportedTransferSyntax, naming
 from .instances import SeriesInstance
 from .parts import Parts, read_bytes, split
@@ -137,6 +138,11 @@ def _without_unused_bits(container: NDArray[Any], form: PixelFormat) -> NDArray[
 
 def _decoded(parts: Parts, form: PixelFormat) -> NDArray[Any]:
     """Compressed frames, decoded (PS3.5 section A.4)."""
+    data = bytes(parts.pixel_bytes)
+    if parts.transfer_syntax in jpeg2000.TRANSFER_SYNTAXES:
+        frames = jpeg2000.decode(data, form.shape, form.bits_stored, form.dtype())
+        if frames is not None:
+            return frames
     options: dict[str, Any] = {
         "rows": form.rows,
         "columns": form.columns,
@@ -149,7 +155,7 @@ def _decoded(parts: Parts, form: PixelFormat) -> NDArray[Any]:
         "pixel_keyword": "PixelData",
     }
     try:
-        array, _ = get_decoder(parts.transfer_syntax).as_array(bytes(parts.pixel_bytes), raw=True, **options)
+        array, _ = get_decoder(parts.transfer_syntax).as_array(data, raw=True, **options)
     except (RuntimeError, ValueError, AttributeError, IndexError) as error:
         raise UnreadableInstance(f"Its compressed pixel data cannot be decoded ({error}).") from error
     return array.reshape(form.shape)
@@ -189,5 +195,7 @@ def rescale(stored: NDArray[Any], slope: float, intercept: float, out: NDArray[n
     if stored.dtype.itemsize * 8 > EXACT_IN_FLOAT32:
         out[...] = stored * slope + intercept
     else:
-        np.multiply(stored, np.float32(slope), out=out, dtype=np.float32, casting="unsafe")
+        out[...] = stored  # then in place, while it is in the processor's cache
+        if slope != 1:
+            out *= np.float32(slope)
         out += np.float32(intercept)
