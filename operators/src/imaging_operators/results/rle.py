@@ -25,14 +25,18 @@ def _encode_plane(plane: NDArray[np.uint8]) -> list[bytes]:
     frames, rows, columns = plane.shape
     starts = np.empty(plane.shape, bool)
     np.not_equal(plane[..., 1:], plane[..., :-1], out=starts[..., 1:])
-    starts[..., ::LONGEST_RUN] = True  # column 0 too
+    starts[..., 0] = True
     first = np.flatnonzero(starts)
     length = np.diff(first, append=plane.size)
-    pairs = np.empty((len(first), 2), np.uint8)
-    pairs[:, 1] = plane.reshape(-1)[first]
-    pairs[:, 0] = np.where(length == 1, 0, 257 - length)
-    ends = np.searchsorted(first, np.arange(frames + 1) * (rows * columns))
-    return [pairs[start:end].tobytes() for start, end in pairwise(ends)]
+    pieces = (length + LONGEST_RUN - 1) // LONGEST_RUN
+    ends = np.cumsum(pieces)
+    pairs = np.empty((ends[-1], 2), np.uint8)
+    pairs[:, 0] = 257 - LONGEST_RUN
+    rest = length - LONGEST_RUN * (pieces - 1)
+    pairs[ends - 1, 0] = np.where(rest == 1, 0, 257 - rest)
+    pairs[:, 1] = np.repeat(plane.reshape(-1)[first], pieces)
+    stops = np.searchsorted(first, np.arange(1, frames + 1) * (rows * columns))
+    return [pairs[start:end].tobytes() for start, end in pairwise([0, *ends[stops - 1]])]
 
 
 def _with_header(segments: tuple[bytes, ...]) -> bytes:
