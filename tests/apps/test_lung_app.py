@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dicom_tools import dciodvfy_errors, dsrdump
+from dicom_tools import dciodvfy_errors, dsrdump, in_parts, sr_validator_errors
 from highdicom.seg import segread
 from result_files import Written
 from running import WarmWorker, run
@@ -59,6 +59,13 @@ def test_a_chest_gives_four_objects_that_validators_accept(chest):
     assert kinds(chest) == EVERYTHING
     for result in chest.document["results"]:
         assert dciodvfy_errors(chest.folder / result["file"]) == []
+
+
+def test_the_template_validator_accepts_its_reports(chest, tmp_path):
+    parts = in_parts(chest["measurements-0"], tmp_path)
+    assert len(parts) == 2  # each lung, and both
+    assert [sr_validator_errors(part) for part in parts] == [[], []]
+    assert sr_validator_errors(chest.folder / "text-report-0.dcm") == []
 
 
 def test_the_segments_lie_in_the_patient_where_the_lungs_are(chest, phantom):

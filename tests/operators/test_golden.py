@@ -4,7 +4,7 @@
 import json
 
 import pytest
-from golden_results import GOLDEN, NAMES, golden_file, masked
+from golden_results import DOCUMENTS, GOLDEN, NAMES, golden_file, masked
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -17,8 +17,14 @@ def test_the_labelmap_is_the_golden_one(as_labelmap):
     assert masked(as_labelmap["segmentation-0"]) == golden
 
 
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_documents_are_the_golden_ones(documented, name):
+    assert masked(documented[name]) == json.loads(golden_file(name, "document").read_text())
+
+
 def test_every_golden_file_is_compared():
     compared = {golden_file(name, "binary") for name in NAMES} | {golden_file("segmentation-0", "labelmap")}
+    compared |= {golden_file(name, "document") for name in DOCUMENTS}
     assert set(GOLDEN.iterdir()) == compared
 
 

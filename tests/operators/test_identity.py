@@ -16,6 +16,8 @@ NAMES = {
     "cyrillic": ("ISO_IR 144", "Иванов^Иван"),
     "japanese with escapes": (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎"),
     "korean with escapes": (["", "ISO 2022 IR 149"], "Hong^Gildong=洪^吉洞=홍^길동"),
+    "greek with escapes": (["", "ISO 2022 IR 126"], "Παπαδόπουλος^Άννα"),
+    "arabic": ("ISO_IR 127", "قباني^لنزار"),
     "ascii": (None, "Doe^Jane"),
     "one component": (None, "ANONYMOUS"),
     "none": (None, ""),
