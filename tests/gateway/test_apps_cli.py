@@ -80,6 +80,18 @@ def test_list_says_when_a_model_is_missing(apps):
     assert listed["models"] == "ready"
 
 
+def test_list_says_when_a_model_is_another_than_the_lock_names(apps, tmp_path):
+    sin(apps, "needs a model")
+    (tmp_path / "weights" / "copies").mkdir(parents=True)
+    (tmp_path / "weights" / "copies" / "model.ts").write_bytes(b"weights")
+    name_it = f'[[model]]\nname = "model.ts"\nsha256 = "{"a" * 64}"\n'
+    (apps / "copies" / "model.lock").write_text(name_it)
+    for models in (tmp_path / "weights", tmp_path / "weights" / "copies"):
+        told = gantry("list", "--apps", apps, "--models", models, "--json").stdout
+        [listed] = json.loads(told)
+        assert (listed["models"], listed["wrong"], listed["missing"]) == ("wrong", ["model.ts"], [])
+
+
 @pytest.mark.parametrize(
     ("what", "said"), [("prints no manifest", "Invalid JSON"), ("names no needs", "needs.cpu")]
 )

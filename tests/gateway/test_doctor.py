@@ -14,6 +14,7 @@ from gateway_process import Gateway
 from orthanc import free_port
 from rich.console import Console
 
+from imaging_data.model_lock import describe_file, lock_text
 from informatics_gateway.doctor import Check, render
 from informatics_gateway.doctor.clock import look_at_clock
 from informatics_gateway.doctor.place import disk
@@ -181,6 +182,22 @@ def test_missing_models_name_the_command_that_fetches_them(patient):
     (patient.folder / "tool" / "models").mkdir()
     (patient.folder / "tool" / "models" / "net.safetensors").write_bytes(b"")
     assert patient.one("app tool", status="ok")
+
+
+def test_a_model_with_another_hash_is_found(patient):
+    patient.needs("net.safetensors")
+    models = patient.folder / "tool" / "models"
+    models.mkdir(exist_ok=True)
+    (models / "net.safetensors").write_bytes(b"weights")
+    lock = lock_text([describe_file(models, "net.safetensors")], "Ours.")
+    (patient.folder / "tool" / "model.lock").write_text(lock)
+    assert "as they should be" in patient.one("app tool", status="ok").sentence
+    (models / "net.safetensors").write_bytes(b"Weights")
+    check = patient.one("app tool")
+    assert "net.safetensors has SHA-256" in check.sentence
+    assert "scripts/fetch-models tool" in check.hint
+    (patient.folder / "tool" / "model.lock").write_text("models = 3\n")
+    assert "model.lock is not as agreed" in patient.one("app tool").sentence
 
 
 def test_an_app_without_a_button_is_named(patient):

@@ -1,21 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """App folders: which there are, what an app says of itself, whether its models are there."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from imaging_data import SeriesRule
+from imaging_data.model_lock import FILE, BadModelLock, ModelFault, Models, is_model_name, read_lock
 
-from .errors import AppFailed, NoSuchProfile
+from .config import App
+from .errors import AppFailed, GantryError, NoSuchProfile
 from .runners import BUNDLE, Limits, Program
 from .runners.describe import describe
 
 SCRIPTS = ("app.py", "__main__.py", BUNDLE)
 ProfileName = Annotated[str, Field(pattern=r"^[a-z0-9_.-]{1,64}$")]
-FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_. -]{0,254}$")]
+
+
+def _model_name(name: str) -> str:
+    if not is_model_name(name):
+        raise ValueError("must be a path within the models folder")
+    return name
+
+
+ModelName = Annotated[str, Field(max_length=1024), AfterValidator(_model_name)]
 
 
 class Needs(BaseModel):
@@ -40,7 +51,7 @@ class AppManifest(BaseModel):
     digest: str = Field(min_length=1)
     series: SeriesRule
     needs: Needs
-    models: tuple[FileName, ...]
+    models: tuple[ModelName, ...]
     profiles: dict[ProfileName, dict[str, Any]] = {}  # the first is the default
 
     @field_validator("series", mode="before")
@@ -105,16 +116,26 @@ class AppFolder:
     def program(self, manifest: AppManifest, models: Path | None = None) -> Program:
         """What a runner needs to start the app, with what it declares.
 
-        Raises AppFailed, naming the command that mends it, when a model is missing.
+        Raises AppFailed, naming the command that mends it, when a model is missing or has another size than
+        its model.lock says.  The app itself looks at the hash before it loads one.
         """
         models = models or self.models
-        missing = missing_models(manifest, models)
-        if missing:
-            hint = f"Run `scripts/fetch-models {self.name}`."
-            raise AppFailed(f"Missing in {models}: {', '.join(missing)}.", hint)
+        faults = self.model_faults(manifest, models)
+        if faults:
+            raise AppFailed(in_words(faults, models), f"Run `scripts/fetch-models {self.name}`.")
         needs = manifest.needs
         limits = Limits(needs.timeout_s, needs.memory_mb)
         return Program(self.name, self.script, models, limits, needs.cpu, edition=self.edition)
+
+    def model_faults(self, manifest: AppManifest, models: Path, thorough: bool = False) -> list[ModelFault]:
+        """Which of its model files in the folder `models` cannot be used; `thorough`: by hash, not by size.
+
+        Raises AppFailed for a model.lock that is not as agreed.
+        """
+        try:
+            return list(Models.of(self.path, models).faults(manifest.models, thorough))
+        except BadModelLock as error:
+            raise AppFailed(str(error), error.hint) from error
 
 
 def find_apps(folder: Path) -> list[AppFolder]:
@@ -148,6 +169,22 @@ def find_app(name: str, apps: Path) -> AppFolder:
     )
 
 
-def missing_models(manifest: AppManifest, models: Path) -> list[str]:
-    """The model files that the app needs and `models` has not."""
-    return [name for name in manifest.models if not (models / name).is_file()]
+def in_words(faults: Sequence[ModelFault], models: Path) -> str:
+    """What is wrong with model files in the folder `models`, in sentences."""
+    missing = [fault.name for fault in faults if fault.kind == "missing"]
+    wrong = [fault.sentence for fault in faults if fault.kind != "missing"]
+    return " ".join([*([f"Missing in {models}: {', '.join(missing)}."] if missing else []), *wrong])
+
+
+def without_models(apps: Sequence[App]) -> Iterator[tuple[str, str]]:
+    """Name and reason of each configured app whose job would fail for want of its models, with what to do.
+
+    Only an app whose model.lock names models is asked what it loads: starting one takes a second.
+    """
+    for app in apps:
+        folder = AppFolder(app.path)
+        try:
+            if read_lock(app.path / FILE):
+                folder.program(folder.manifest(), app.models)
+        except (GantryError, BadModelLock) as error:
+            yield app.name, f"{error} {error.hint}"

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from ..apps import AppFolder, find_app, find_apps, missing_models
+from ..apps import AppFolder, find_app, find_apps
 from ..errors import AppFailed, GantryError
 from .contract import Check, check_app
 from .output import JsonOption, print_json, say, table
@@ -30,11 +30,16 @@ DEFAULT_APPS = Path("apps")
 
 
 @app.command("list")
-def list_apps(apps: AppsOption = DEFAULT_APPS, json: JsonOption = False) -> None:
-    """The apps of a folder.  Exit status 1: one of them cannot say what it is."""
+def list_apps(
+    apps: AppsOption = DEFAULT_APPS, models: ModelsOption = None, json: JsonOption = False
+) -> None:
+    """The apps of a folder.  Exit status 1: one of them cannot say what it is.
+
+    --models may be one folder, or hold a folder for each app by its name.
+    """
     if not apps.is_dir():
         raise AppFailed(f"There is no folder {apps}.", "Go to Gantry's folder, or give --apps DIR.")
-    described = [_describe(folder) for folder in find_apps(apps)]
+    described = [_describe(folder, models) for folder in find_apps(apps)]
     if json:
         print_json(described)
     else:
@@ -54,21 +59,27 @@ def _in_words(described: dict[str, Any]) -> dict[str, Any]:
     return {key: "" if value is None else value for key, value in described.items()} | words
 
 
-def _describe(folder: AppFolder) -> dict[str, Any]:
+def _models_of(folder: AppFolder, models: Path | None) -> Path:
+    own = models and models / folder.name
+    return (own if own and own.is_dir() else models) or folder.models
+
+
+def _describe(folder: AppFolder, models: Path | None) -> dict[str, Any]:
     try:
         manifest = folder.manifest()
+        faults = folder.model_faults(manifest, _models_of(folder, models), thorough=True)
     except GantryError as error:
         unknown = dict.fromkeys(
-            ("version", "creator", "digest", "models", "missing", "profiles", "series", "needs")
+            ("version", "creator", "digest", "models", "missing", "wrong", "profiles", "series", "needs")
         )
         return {"name": folder.name, "path": folder.path, "error": str(error)} | unknown
-    missing = missing_models(manifest, folder.models)
+    by_kind = {kind: [fault.name for fault in faults if fault.kind == kind] for kind in ("missing", "wrong")}
     return {
         "name": manifest.name,
         "version": manifest.version,
         "path": folder.path,
-        "models": "missing" if missing else "ready",
-        "missing": missing,
+        "models": next((kind for kind, names in by_kind.items() if names), "ready"),
+        **by_kind,
         "creator": manifest.creator,
         "digest": manifest.digest,
         "series": manifest.series.to_config(),

@@ -8,6 +8,7 @@ from queue import SimpleQueue
 
 import uvicorn
 
+from ..apps import without_models
 from ..config import Config, load
 from ..control import Control
 from ..pipeline import Pipeline
@@ -27,6 +28,7 @@ def serve(config: ConfigOption = DEFAULT_CONFIG) -> None:
     pipeline = Pipeline(settings)
     told_to_stop = stop_signals()
     pipeline.start()
+    threading.Thread(target=_name_apps_without_models, args=(settings,), daemon=True).start()
     people = pipeline.queueing
     control = Control(
         settings.storage.path,
@@ -42,6 +44,12 @@ def serve(config: ConfigOption = DEFAULT_CONFIG) -> None:
     page.close()
     control.close()
     pipeline.stop()
+
+
+def _name_apps_without_models(settings: Config) -> None:
+    """Say which app's jobs will fail; the others run, so it keeps nobody waiting."""
+    for name, reason in without_models(settings.apps):
+        log.warning("app %s cannot run: %s", name, reason)
 
 
 def stop_signals() -> SimpleQueue[int]:

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from ..apps import AppFolder, AppManifest, missing_models
+from ..apps import AppFolder, AppManifest, in_words
 from ..config import App, Config
 from ..errors import GantryError
 from .check import Check, fail, failed, ok, warn
@@ -29,18 +29,20 @@ def _app(app: App, profiles: Sequence[str]) -> Check:
         manifest = folder.manifest()
         for profile in profiles:
             manifest.check_profile(profile)
+        return _models(name, app, folder, manifest)
     except GantryError as error:
         return failed(name, error)
-    return _models(name, app, folder, manifest)
 
 
 def _models(name: str, app: App, folder: AppFolder, manifest: AppManifest) -> Check:
     models = app.models or folder.models
-    missing = missing_models(manifest, models)
-    if missing:
+    faults = folder.model_faults(manifest, models, thorough=True)
+    if faults:
         hint = f"Run `scripts/fetch-models {folder.name}`, or correct `models` of this [[app]]."
-        return fail(name, f"Models are missing in {models}: {', '.join(missing)}.", hint)
+        return fail(name, in_words(faults, models), hint)
     has = (
-        f"its {len(manifest.models)} model files are there" if manifest.models else "it needs no model files"
+        f"its {len(manifest.models)} model files are as they should be"
+        if manifest.models
+        else "it needs no model files"
     )
     return ok(name, f"{manifest.name} {manifest.version}, runner {app.runner}, stage {app.stage}; {has}.")
