@@ -34,12 +34,11 @@ OUTLINE = [(2.0, 3.0), (2.0, 9.0), (8.0, 9.0), (2.0, 3.0)]
 PAGES = np.random.default_rng(1).integers(0, 256, (3, 70, 300, 3), np.uint8)
 
 
-def pdf(*pages: str, rotation: int = 0, size: tuple[float, float] = (400, 300)) -> bytes:
+def pdf(*pages: str, size: tuple[float, float] = (400, 300)) -> bytes:
     """A PDF with a line of text on each page; its dates are of now."""
     buffer = io.BytesIO()
     drawn = canvas.Canvas(buffer, pagesize=size)
     for text in pages:
-        drawn.setPageRotation(rotation)
         drawn.drawString(20, 20, text)
         drawn.showPage()
     drawn.save()

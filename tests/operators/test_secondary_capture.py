@@ -3,6 +3,8 @@
 
 import numpy as np
 import pytest
+from dicom_tools import dciodvfy_errors
+from documents import PAGES
 from result_files import all_kinds, write
 
 from imaging_operators import SecondaryCapture
@@ -71,6 +73,8 @@ def test_a_view_of_another_array_will_do(tmp_path, volume):
         ((100, 100), np.uint8, r"shape \(100, 100\)"),
         ((100, 100, 4), np.uint8, r"shape \(100, 100, 4\)"),
         ((100, 63, 3), np.uint8, "from 64 on"),
+        ((0, 100, 100, 3), np.uint8, r"shape \(0, 100, 100, 3\)"),
+        ((2, 2, 100, 100, 3), np.uint8, "or several of them"),
         ((64, 70000, 3), np.uint8, "up to 60000"),
         ((100, 100, 3), np.float32, "dtype float32; uint8 is needed"),
     ],
@@ -84,3 +88,26 @@ def test_another_kind_of_array_is_refused(shape, dtype, sentence):
 def test_a_caption_that_does_not_fit_is_refused(caption):
     with pytest.raises(InvalidResult, match="caption"):
         SecondaryCapture(np.zeros((64, 64, 3), np.uint8), caption)
+
+
+def test_pages_are_frames_of_one_object_with_the_line_on_each(documented):
+    picture = documented["secondary-capture-0"]
+    assert picture.SOPClassUID.name == "Multi-frame True Color Secondary Capture Image Storage"
+    assert (picture.NumberOfFrames, list(picture.PageNumberVector)) == (3, [1, 2, 3])
+    pixels = picture.pixel_array
+    strip = banner(300)
+    for page, image in zip(pixels, PAGES, strict=True):
+        assert np.array_equal(page[: len(strip)], strip)
+        assert np.array_equal(page[len(strip) :], image)
+
+
+def test_one_page_needs_no_vector(tmp_path, volume):
+    picture = write(tmp_path / "out", volume, SecondaryCapture(PAGES[:1]))["secondary-capture-0"]
+    assert picture.NumberOfFrames == 1
+    assert "FrameIncrementPointer" not in picture
+    assert dciodvfy_errors(tmp_path / "out" / "secondary-capture-0.dcm") == []
+
+
+def test_it_names_the_images_it_was_made_of(written, volume):
+    named = [item.ReferencedSOPInstanceUID for item in written["secondary-capture-0"].SourceImageSequence]
+    assert named == [instance.sop_instance_uid for instance, _ in volume.sources]

@@ -18,6 +18,7 @@ from ..files import write_durably
 from ..timing import Stopwatch
 from .base import Placed, Result, ResultContext, RunContext, Trace
 from .envelope import seal
+from .key_object import KeyObject
 from .measurements import Measurements
 from .segmentation import Segmentation
 
@@ -62,7 +63,7 @@ def _listed(returned: Any) -> list[Result]:
         if not hasattr(result, "to_dicom"):
             raise InvalidResult(
                 f"predict() returned {type(result).__name__}.",
-                "Return a Segmentation, Measurements, TextReport or SecondaryCapture, or a list of them.",
+                "Return one of the results of imaging_operators, a TextReport for one, or a list of them.",
             )
     if not results:
         raise InvalidResult("predict() returned an empty list.", "Say what was found in a TextReport.")
@@ -70,11 +71,18 @@ def _listed(returned: Any) -> list[Result]:
 
 
 def in_order(results: Iterable[Result]) -> list[Result]:
-    """Segmentations first, those that only measurements name included; else the author's order."""
+    """Segmentations first, those that only measurements name included; key objects last, which name others.
+
+    Else the author's order.
+    """
     named = [result.segmentation for result in results if isinstance(result, Measurements)]
     every = [*results, *(segmentation for segmentation in named if segmentation is not None)]
     once = list({id(result): result for result in every}.values())
-    return sorted(once, key=lambda result: not isinstance(result, Segmentation))
+    return sorted(once, key=_rank)
+
+
+def _rank(result: Result) -> int:
+    return 0 if isinstance(result, Segmentation) else 2 if isinstance(result, KeyObject) else 1
 
 
 def _write_each(results: list[Result], context: RunContext, run: Run) -> Iterator[dict[str, Any]]:
