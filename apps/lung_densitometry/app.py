@@ -3,7 +3,7 @@
 
 from lungs import Results, find_lungs, report
 
-from imaging_operators import AppInfo, InferenceApp, Needs, SeriesRule, Volume
+from imaging_operators import AppInfo, InferenceApp, Needs, SeriesRule, Volume, report_progress
 
 
 class LungDensitometry(InferenceApp):
@@ -14,7 +14,10 @@ class LungDensitometry(InferenceApp):
 
     def predict(self, volume: Volume) -> Results:
         """SEG and measurements where there are lungs; a table and a picture in any case."""
-        return report(volume, find_lungs(volume.array, volume.affine, volume.padding))
+        report_progress("find the lungs", 0)
+        lungs = find_lungs(volume.array, volume.affine, volume.padding)
+        report_progress("measure and draw", 0)
+        return report(volume, lungs)
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ def test_results_json_is_as_agreed(done, source):
 def test_results_json_lists_what_is_there(done):
     _, written = done
     listed = {entry["file"]: entry for entry in written.document["results"]}
-    assert {path.name for path in written.folder.iterdir()} == {*listed, "results.json"}
+    assert {path.name for path in written.folder.iterdir()} == {*listed, "results.json", "progress.jsonl"}
     for name, entry in listed.items():
         dataset = written[name.removesuffix(".dcm")]
         assert entry["sha256"] == file_sha256(written.folder / name)
@@ -91,9 +91,9 @@ def test_a_series_that_does_not_match(tmp_path):
     mr_series(tmp_path / "mr", slices=2, SeriesDescription="T1 axial")
     process = run("bright_voxels", tmp_path / "mr", tmp_path / "out")
     assert process.returncode == 2
-    [left] = (tmp_path / "out").iterdir()
-    error = json.loads(left.read_bytes())
-    assert (left.name, error["error"]) == ("error.json", "NoMatchingSeries")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["error.json", "progress.jsonl"]
+    error = json.loads((tmp_path / "out" / "error.json").read_bytes())
+    assert error["error"] == "NoMatchingSeries"
     assert "MR" in error["message"]
     assert error["hint"]
 

@@ -156,7 +156,7 @@ def test_a_failing_app_ends_the_worker(start, tmp_path, name, error, words):
     assert worker.hear() == {"exit": 1}
     assert worker.hear() is None
     assert worker.process.wait(10) == 1
-    assert [path.name for path in output.iterdir()] == ["error.json"]
+    assert sorted(path.name for path in output.iterdir()) == ["error.json", "progress.jsonl"]
     document = json.loads((output / "error.json").read_bytes())
     assert document["error"] == error
     assert words in document["message"]

@@ -23,6 +23,7 @@ from .runners import Program, Runner, Task, folders
 from .runners.leftovers import FILE, end_recorded, read_record
 from .runners.outcome import check
 from .runners.process import ProcessRunner
+from .runners.progress import OnProgress
 from .runners.results import Results, read_results
 from .runners.warm import WarmRunner
 
@@ -57,11 +58,18 @@ class Executor:
         self._runners: dict[str, Runner] = {"process": ProcessRunner(), "warm": WarmRunner(self._work)}
         self._manifests: dict[tuple[Path, int], AppManifest] = {}
 
-    def execute(self, job: Job, request: JobRequest, cancelled: Event) -> Manifest:
+    def execute(
+        self,
+        job: Job,
+        request: JobRequest,
+        cancelled: Event,
+        on_progress: OnProgress = lambda step, fraction: None,
+    ) -> Manifest:
         """Run the job's app until it and every process it started have ended.
 
-        Gives back the manifest of the results, which are on disk then.  Whatever happens, what the app left
-        is in `folder(job)`, and its work folder is gone before the app's worker gets another job.
+        Gives back the manifest of the results, which are on disk then.  Meanwhile `on_progress` is told of the
+        app's steps, without what names the patient.  Whatever happens, what the app left is in `folder(job)`,
+        and its work folder is gone before the app's worker gets another job.
 
         Raises NoSuchProfile, AppRefused, AppOutOfTime, AppOutOfMemory, AppCrashed, AppWroteNoManifest,
         AppFailed, JobCancelled.
@@ -70,15 +78,20 @@ class Executor:
         program = self._program(app, request.profile)
         runner = self._runners[app.runner]
         kept = self.folder(job)
+        hide = hider(job.input_set.identity)
+
+        def told(step: str, fraction: float) -> None:
+            on_progress(hide(step), fraction)
+
         instances = {each.sop_instance_uid: each.path for each in job.input_set.instances}
         with runner.turn(program, cancelled):
             _go_on(cancelled)
             work = folders.make(self._work / f"{job.id}.{job.attempt}", instances)
             try:
-                ended = runner.run(program, Task(work, asdict(request)), cancelled)
+                ended = runner.run(program, Task(work, asdict(request), told), cancelled)
             finally:
                 strange = folders.keep(work, kept)
-        check(ended, kept, hider(job.input_set.identity))
+        check(ended, kept, hide)
         _go_on(cancelled)
         _refuse(strange)
         manifest = load_manifest(kept, job)

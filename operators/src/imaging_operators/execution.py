@@ -12,6 +12,7 @@ from .context import Folders, Run, models_folder
 from .errors import AppError, OutOfMemory
 from .files import write_durably
 from .loaded import App, LoadedApp
+from .progress import reported_to
 
 DONE, FAILED, UNUSABLE_SERIES = 0, 1, 2
 
@@ -32,8 +33,9 @@ def execute(loaded: LoadedApp, run: Run) -> int:
         from .graph import run_graph  # MONAI Deploy, seconds: only where a run is asked for
 
         loaded.app.info.profile(run.job.profile)
-        loaded.load(run.folders.models)
-        run_graph(loaded, run)
+        with reported_to(run.folders.output):
+            loaded.load(run.folders.models)
+            run_graph(loaded, run)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the process entry
         traceback.print_exc()
         return _leave_error(run.folders, error)

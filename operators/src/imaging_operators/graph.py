@@ -35,6 +35,7 @@ from imaging_data.volume import Volume  # noqa: E402
 
 from .context import Run  # noqa: E402
 from .loaded import LoadedApp  # noqa: E402
+from .progress import report_progress  # noqa: E402
 from .results.writer import Writer, write_results  # noqa: E402
 from .timing import Stopwatch  # noqa: E402
 
@@ -53,6 +54,7 @@ class Steps:
 
     def read(self) -> Volume:
         """The volume of the series that the app's rule selects.  Raises NoMatchingSeries, NotAVolume."""
+        report_progress("read", 0)
         with Stopwatch() as watch:
             found = find_instances(self.run.folders.input)
             volume = self.loaded.app.read(self.loaded.app.series.select(found.series))
@@ -61,6 +63,7 @@ class Steps:
 
     def predict(self, volume: Volume) -> Any:
         """What the app's `predict` returns."""
+        report_progress("predict", 0)
         with Stopwatch() as watch:
             profile = self.loaded.app.info.profile(self.run.job.profile)
             results = self.loaded.app.predict(volume, **profile.parameters)
@@ -71,7 +74,9 @@ class Steps:
         """Write `results` and results.json.  Raises InvalidResult."""
         app, times = self.loaded.app, {"setup_s": self.loaded.setup_s} | self.times
         models = self.loaded.model_sha256s
+        report_progress("write", 0)
         write_results(Writer(self.run, app.info, app.digest, models, times, app.engine), volume, results)
+        report_progress("write", 1)
 
 
 class _Step(Operator):  # type: ignore[misc]

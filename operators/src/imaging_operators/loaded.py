@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from imaging_data.rule import SeriesRule
 
 from .info import AppInfo
+from .progress import report_progress
 from .timing import Stopwatch
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class LoadedApp:
         if self._is_set_up and models == self._models:
             return
         self.model_sha256s = self.app.check_models(models)  # before anything is unpickled
+        report_progress("load", 0)
         with Stopwatch() as watch:
             self.app.setup(models or self.app.folder / "models")
         self.setup_s = watch.seconds

@@ -2,20 +2,17 @@
 """`gantry apps`: which there are, whether they keep their contract, one run by hand.  No configuration."""
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ..apps import AppFolder, find_app, find_apps
 from ..errors import AppFailed, GantryError
 from .contract import Check, check_app
 from .output import JsonOption, print_json, say, table
 from .trial import Trial, run_by_hand
+from .waiting import spinner, step_bar
 
 app = typer.Typer(help="List, check and run apps.", no_args_is_help=True)
 AppsOption = Annotated[Path, typer.Option("--apps", help="The folder of the apps.")]
@@ -30,9 +27,7 @@ DEFAULT_APPS = Path("apps")
 
 
 @app.command("list")
-def list_apps(
-    apps: AppsOption = DEFAULT_APPS, models: ModelsOption = None, json: JsonOption = False
-) -> None:
+def list_apps(apps: AppsOption = DEFAULT_APPS, models: ModelsOption = None, json: JsonOption = False) -> None:
     """The apps of a folder.  Exit status 1: one of them cannot say what it is.
 
     --models may be one folder, or hold a folder for each app by its name.
@@ -104,8 +99,8 @@ def run_app(
     manifest = folder.manifest()
     manifest.check_profile(profile)
     program = folder.program(manifest, models)
-    with _progress(f"{folder.name} runs on {source}"):
-        trial = run_by_hand(program, source, output, profile)
+    with step_bar(folder.name) as at:
+        trial = run_by_hand(program, source, output, profile, at)
     if json:
         print_json(_as_json(trial))
     else:
@@ -155,7 +150,7 @@ def check(
             "give two cases of different patients: --case A --case B", param_hint="--case"
         )
     folder = find_app(name, apps)
-    with tempfile.TemporaryDirectory(prefix="gantry-") as work, _progress(f"checking {folder.name}") as tell:
+    with tempfile.TemporaryDirectory(prefix="gantry-") as work, spinner(f"checking {folder.name}") as tell:
         checks = []
         for each in check_app(folder, models, case, Path(work)):
             checks.append(each)
@@ -176,13 +171,3 @@ def _show_checks(folder: AppFolder, checks: list[Check]) -> None:
         if broken
         else f"{folder.name} keeps the contract."
     )
-
-
-@contextmanager
-def _progress(text: str) -> Iterator[Any]:
-    """A spinner and the time so far on a terminal (standard error); gives a way to change its text."""
-    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(text)
-        yield lambda now: progress.update(task, description=now)

@@ -17,6 +17,7 @@ from ..model import AttemptFolder
 from ..runners import Program, Runner, Task, folders
 from ..runners.outcome import check
 from ..runners.process import ProcessRunner
+from ..runners.progress import OnProgress
 from ..runners.results import Results, read_results
 
 
@@ -76,7 +77,12 @@ def _each_once(found: Found) -> dict[str, SeriesInstance]:
 
 
 def attempt(
-    program: Program, runner: Runner, case: Case, folder: Path, job: Mapping[str, Any] | None = None
+    program: Program,
+    runner: Runner,
+    case: Case,
+    folder: Path,
+    job: Mapping[str, Any] | None = None,
+    on_progress: OnProgress = lambda step, fraction: None,
 ) -> tuple[Results, AttemptFolder]:
     """Run the app once in `folder`, which holds the kept output and log afterwards.
 
@@ -87,7 +93,7 @@ def attempt(
     with runner.turn(program, cancelled):
         work = folders.make(folder.with_name(f"{folder.name}.work"), case.files)
         try:
-            ended = runner.run(program, Task(work, job), cancelled)
+            ended = runner.run(program, Task(work, job, on_progress), cancelled)
         finally:
             strange = folders.keep(work, kept)
     check(ended, kept)
@@ -96,9 +102,16 @@ def attempt(
     return read_results(kept.output), kept
 
 
-def run_by_hand(program: Program, source: Path, output: Path, profile: str = "") -> Trial:
+def run_by_hand(
+    program: Program,
+    source: Path,
+    output: Path,
+    profile: str = "",
+    on_progress: OnProgress = lambda step, fraction: None,
+) -> Trial:
     """Run the app on `source`; its results, results.json (or error.json) and app.log are left in `output`.
 
+    `profile`: "" is the app's default one.  `on_progress` is told of the app's steps meanwhile.
     `output` must be new or empty.  Raises AppFailed when it is not, and what execute raises.
     """
     output.mkdir(parents=True, exist_ok=True)
@@ -111,9 +124,8 @@ def run_by_hand(program: Program, source: Path, output: Path, profile: str = "")
         case = read_case(source, Path(hidden) / "instances")
         kept = AttemptFolder(Path(hidden) / "kept")
         try:
-            results, _ = attempt(
-                program, ProcessRunner(), case, kept.path, {"profile": profile} if profile else None
-            )
+            job = {"profile": profile} if profile else None
+            results, _ = attempt(program, ProcessRunner(), case, kept.path, job, on_progress)
         finally:
             _hand_over(kept, output)
     return Trial(results, output, time.perf_counter() - began, len(case.files), case.skipped)

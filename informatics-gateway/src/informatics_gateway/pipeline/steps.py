@@ -16,6 +16,7 @@ from ..model import Job, JobStatus, Result
 from ..runners.outcome import plain
 from ..store import Store
 from ..validate import validate
+from .milestones import Milestones
 
 MAX_ATTEMPTS = 3  # of execute; crashes of the gateway count
 NAMED_IN_JOB = (
@@ -73,7 +74,8 @@ class Steps:
         if begun is None:
             return
         started = time.monotonic()
-        manifest = self._executor.execute(begun, self._request(begun, chosen), cancelled)
+        milestones = Milestones(lambda text: self._store.note(begun, text))
+        manifest = self._executor.execute(begun, self._request(begun, chosen), cancelled, milestones)
         text = f"executed in {time.monotonic() - started:.2f} s: {len(manifest.results)} results"
         hide = hider(begun.input_set.identity)
         notes = [f"note: {hide(plain(note))}" for note in manifest.notes]

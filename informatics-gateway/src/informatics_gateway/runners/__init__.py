@@ -14,6 +14,7 @@ from threading import Event
 from typing import Any, Protocol
 
 from ..model import AttemptFolder
+from .progress import OnProgress
 
 BUNDLE = "configs/metadata.json"  # what a folder with a MONAI bundle has in place of a script
 MB = 1 << 20
@@ -53,10 +54,14 @@ class Program:
 
 @dataclass(frozen=True)
 class Task:
-    """One run: the attempt's folders and the value of GANTRY_JOB (None when it is run by hand)."""
+    """One run: the attempt's folders and the value of GANTRY_JOB (None when it is run by hand).
+
+    `on_progress` is called, while the app runs, with each step and fraction that the app tells of.
+    """
 
     folder: AttemptFolder
     job: Mapping[str, Any] | None = None
+    on_progress: OnProgress = lambda step, fraction: None
 
 
 @dataclass(frozen=True)

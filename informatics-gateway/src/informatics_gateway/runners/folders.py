@@ -10,6 +10,7 @@ from pathlib import Path
 from imaging_data import check_uid
 
 from ..model import AttemptFolder
+from .progress import FILE as PROGRESS
 
 
 def make(path: Path, instances: Mapping[str, Path]) -> AttemptFolder:
@@ -32,7 +33,7 @@ def make(path: Path, instances: Mapping[str, Path]) -> AttemptFolder:
 
 
 def keep(folder: AttemptFolder, kept: AttemptFolder) -> list[str]:
-    """Move output and log of an ended attempt to `kept`, and remove everything else of it.
+    """Move output and log of an ended attempt to `kept`, and remove everything else of it, its progress too.
 
     What is neither a folder nor a file with one name is taken out first; gives back what it was called.  A
     symbolic link could lead anywhere, a hard link to an instance of the input.  `kept` is made anew: what an
@@ -41,6 +42,9 @@ def keep(folder: AttemptFolder, kept: AttemptFolder) -> list[str]:
     remove(kept.path)
     kept.path.mkdir(mode=0o700, parents=True)
     strange = take_out_strange(folder)
+    progress = folder.output / PROGRESS
+    if progress.is_file():  # it was read, and is no result
+        progress.unlink()
     for source, target in ((folder.output, kept.output), (folder.log, kept.log)):
         if source.exists():
             source.rename(target)

@@ -8,6 +8,7 @@ from threading import Event
 from . import Ended, Program, Task, command
 from .environment import app_environment, map_environment
 from .leftovers import FILE
+from .progress import Tail
 from .supervise import AppProcess, Order, Watch
 
 
@@ -23,7 +24,8 @@ class ProcessRunner:
         """Run the app in the task's folders until it has ended, and with it every process it started."""
         app = AppProcess(_order(program, task))
         try:
-            watch = Watch(app, program.limits, cancelled, task.folder.log)
+            tail = Tail(task.folder.output, task.on_progress)
+            watch = Watch(app, program.limits, cancelled, task.folder.log, tail)
             return watch.ended(watch.wait(app.exit_status))
         finally:
             app.end()

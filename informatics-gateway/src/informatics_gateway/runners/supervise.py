@@ -22,6 +22,7 @@ import psutil
 from ..errors import AppFailed, AppOutOfMemory, AppOutOfTime, JobCancelled
 from . import MB, Ended, Limits
 from .leftovers import MARK, end_marked, record_of
+from .progress import Tail
 
 KEEPER = Path(__file__).with_name("keeper.py")
 KEEPER_ENDS_WITHIN_S = 10.0
@@ -165,6 +166,7 @@ class Watch:
     limits: Limits
     cancelled: Event
     log: Path
+    progress: Tail | None = None
     _kills: int = field(default_factory=lambda: oom_kills())
     _began: float = field(default_factory=time.monotonic)
     _most_memory: int = 0  # bytes; the last look may have been at a process that was dying
@@ -176,7 +178,13 @@ class Watch:
         """
         while (answer := look(TICK_S)) is None:
             self._check()
+            self._look_at_progress()
+        self._look_at_progress()
         return answer
+
+    def _look_at_progress(self) -> None:
+        if self.progress is not None:
+            self.progress.look()
 
     def ended(self, exit_status: int) -> Ended:
         """How the app ended, with the signs of a kill for want of memory.

@@ -19,6 +19,7 @@ from . import MB, Ended, Program, Task, command
 from .environment import app_environment
 from .folders import remove
 from .leftovers import FILE
+from .progress import Tail
 from .supervise import PIPE_BYTES, AppProcess, Order, Watch
 
 LINE_LIMIT = 1 << 16
@@ -86,7 +87,8 @@ class Worker:
         Raises AppOutOfTime, AppOutOfMemory, JobCancelled, AppCrashed when the worker ends without a word, and
         AppFailed when it answers nonsense or can answer no more.
         """
-        watch = Watch(self.app, self.program.limits, cancelled, task.folder.log)
+        tail = Tail(task.folder.output, task.on_progress)
+        watch = Watch(self.app, self.program.limits, cancelled, task.folder.log, tail)
         self._say(task)
         heard = watch.wait(self._hear)
         if heard.exit is not None:

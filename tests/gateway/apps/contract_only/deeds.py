@@ -34,6 +34,28 @@ def done(wanted: dict, output: Path) -> None:
     time.sleep(wanted.get("seconds", 0))
 
 
+def progress(wanted: dict, output: Path) -> None:
+    """Write progress.jsonl as the job says, a piece at a time, and wait until the test has seen it."""
+    for piece in wanted["pieces"]:
+        with (output / "progress.jsonl").open("a") as file:
+            file.write(piece)
+        time.sleep(0.25)
+    while wanted.get("wait") and not (output / "seen").exists():
+        time.sleep(0.02)
+
+
+def link_progress(wanted: dict, output: Path) -> None:
+    """progress.jsonl is a link to a file that has such lines."""
+    (output / "lines").write_text('{"step": "x", "fraction": 0}\n')
+    (output / "progress.jsonl").symlink_to(output / "lines")
+    time.sleep(0.4)
+
+
+def say(wanted: dict, output: Path) -> dict:
+    """Write down in results.json what the job says."""
+    return {"notes": wanted["notes"]}
+
+
 def overwrite_input(wanted: dict, output: Path) -> None:
     """Write into the input, as far as one can."""
     for path in (output.parent / "input").iterdir():
