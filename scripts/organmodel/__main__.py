@@ -34,9 +34,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="train-organ-model", description=main.__doc__)
     add = parser.add_argument
     add("--bundle", type=Path, default=BUNDLE, help="the bundle's folder (default apps/organ_segmentation)")
-    add("--phantoms", type=int, default=140, help="to train on (default 140)")
+    add("--phantoms", type=int, default=160, help="to train on (default 160)")
     add("--held-out", type=int, default=8, help="to measure on (default 8)")
-    add("--iterations", type=int, default=700, help="default 700")
+    add("--iterations", type=int, default=900, help="default 900")
     add("--seed", type=int, default=0, help="default 0")
     return parser
 

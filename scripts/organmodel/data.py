@@ -25,11 +25,12 @@ def phantoms(seeds: Sequence[int], workers: int = 2) -> list[Phantom]:
 
 
 def phantom(seed: int) -> Phantom:
-    """A torso as a scanner would cut it: the field of view is moved, and two in five are shorter."""
+    """A torso as a scanner would cut it: a moved field of view of another size, two in five of them shorter."""
     draw = np.random.default_rng([seed, 4])
-    middle = draw.uniform(-60, 45)
-    half = SIDE * SPACING_MM / 2
-    grid = Grid.over((SIDE,) * 3, (middle - half, middle + half), SIDE * SPACING_MM)
+    spacing_mm = SPACING_MM * draw.uniform(0.9, 1.15)
+    x, y, z = draw.uniform(-50, 50), draw.uniform(-40, 40), draw.uniform(-60, 45)
+    half = SIDE * spacing_mm / 2
+    grid = Grid.over((SIDE,) * 3, (z - half, z + half), 2 * half, (x, y))
     sampled = torso(seed).render(grid, noise_hu=float(draw.uniform(4, 25)), seed=seed, factor=1)
     hu, labels = sampled.array.astype(np.int16), sampled.labelmap
     if draw.random() < 0.4:

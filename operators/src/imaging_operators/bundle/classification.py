@@ -20,10 +20,9 @@ def classification_results(
     notice = [description.notice] if description.notice else []
     head = f"{'':<40}{'score':>8}{'operating point':>18}"
     text = "\n".join([head, *lines, "", "A score is no probability.", *notice])
-    findings = (*notice, *(score.sentence() for score in scores if score.above))
     return [
+        TextReport(description.title, text, tuple(notice)),
         Classification(scores, model, limits=description.notice),
-        TextReport(description.title, text, findings),
     ]
 
 

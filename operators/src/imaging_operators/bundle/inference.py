@@ -90,8 +90,10 @@ class Inference:
     def _applied(key: str, transforms: Compose, data: dict[str, Any]) -> dict[str, Any]:
         try:
             done = transforms(data)
-        except KeyError as error:
-            raise BadBundle(f"{FILE}: {key} asks for {error}; the key {KEYS}.") from error
+        except RuntimeError as error:  # Compose wraps what a transform raises
+            if not isinstance(error.__cause__, KeyError):
+                raise
+            raise BadBundle(f"{FILE}: {key}: {error.__cause__} The key {KEYS}.") from error
         if not isinstance(done, dict) or not isinstance(next(reversed(done.values())), torch.Tensor):
             raise BadBundle(f"{FILE}: {key} must be transforms of dictionaries; the key {KEYS}.")
         return done

@@ -4,6 +4,7 @@
 Only classes are built, and only networks and layers, transforms, and inferers of MONAI and torch.nn.
 """
 
+import warnings
 from dataclasses import dataclass
 from pydoc import locate
 from typing import Any
@@ -35,12 +36,14 @@ class Parts:
 def build(config: dict[str, Any]) -> Parts:
     """The parts of a checked config.  Raises BadBundle, naming the key."""
     parser = ConfigParser({key: _with_modules(key, value) for key, value in config.items()})
-    return Parts(
-        network=_part(parser, config, "network_def", nn.Module),
-        before=_part(parser, config, "preprocessing", Compose) or Compose([]),
-        inferer=_part(parser, config, "inferer", Inferer) or SimpleInferer(),
-        after=_part(parser, config, "postprocessing", Compose),
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of defaults that MONAI changed: nothing for a user
+        return Parts(
+            network=_part(parser, config, "network_def", nn.Module),
+            before=_part(parser, config, "preprocessing", Compose) or Compose([]),
+            inferer=_part(parser, config, "inferer", Inferer) or SimpleInferer(),
+            after=_part(parser, config, "postprocessing", Compose),
+        )
 
 
 def _part(parser: ConfigParser, config: dict[str, Any], key: str, kind: type) -> Any:

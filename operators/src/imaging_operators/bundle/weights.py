@@ -2,6 +2,7 @@
 """A network with its weights.  A pickled file is read as numbers only; TorchScript brings its own network."""
 
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,11 @@ def load_network(path: Path, network: nn.Module | None) -> nn.Module:
 
 def _scripted(path: Path) -> nn.Module:
     try:
-        module: nn.Module = torch.jit.load(str(path), map_location="cpu")
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", DeprecationWarning
+            )  # torch.export has no file that others write yet
+            module: nn.Module = torch.jit.load(str(path), map_location="cpu")
     except (RuntimeError, ValueError) as error:
         raise BadBundle(f"models/{path.name} is no TorchScript file: {error}.") from error
     return module.eval()
