@@ -8,12 +8,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
 from imaging_data import ExplainedError
-from imaging_data.model_lock import FILE, LockedModel, describe_file, lock_text
+from imaging_data.model_lock import FILE, describe_file, lock_text
 
+from .bundles import complete
 from .kinds import Kind, kind_of
 from .wrong import AlreadyThere, BadName
 
@@ -68,37 +70,48 @@ def button(name: str) -> str:
 
 
 def make(options: argparse.Namespace, kind: Kind) -> list[Path]:
-    """Write the app and its test; their files.  Raises AlreadyThere."""
+    """Write the app and its test, whole or not at all; their files.  Raises NoApp."""
     app, test = options.folder / "apps" / options.name, options.folder / "tests" / "apps"
     test = test / f"test_{options.name}.py"
     for path in (app, test):
         if path.exists():
             raise AlreadyThere(f"{path} exists.")
-    words = {
+    app.parent.mkdir(parents=True, exist_ok=True)
+    words = _words(options) | kind.words
+    with TemporaryDirectory(prefix=f".{options.name}-", dir=app.parent) as hidden:
+        made = Path(hidden) / options.name
+        _write(made, kind, words)
+        made.rename(app)
+    test.parent.mkdir(parents=True, exist_ok=True)
+    _fill("test_app.py" if options.modality == "CT" else "test_manifest.py", test, words)
+    return [*sorted(path for path in app.rglob("*") if path.is_file()), test]
+
+
+def _words(options: argparse.Namespace) -> dict[str, str]:
+    return {
         "name": options.name,
         "title": options.name.replace("_", " ").capitalize(),
         "class_name": "".join(part.capitalize() for part in options.name.split("_")),
         "creator": options.creator,
         "modality": options.modality,
         "button": button(options.name),
-        **kind.words,
     }
-    app.mkdir(parents=True)
-    test.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _write(app: Path, kind: Kind, words: Mapping[str, str]) -> None:
+    """The app's folder."""
     if kind.bundle is not None:
-        shutil.copytree(kind.bundle, app, dirs_exist_ok=True)
-    files = {
-        app / "app.py": kind.template,
-        app / "app.yaml": "app.yaml",
-        app / "README.md": "README.md",
-        app / "button.toml": "button.toml",
-        test: "test_app.py",
-    }
-    for path, template in files.items():
-        _fill(template, path, words)
-    (app / "requirements.txt").write_text(_requirements(kind))
+        shutil.copytree(kind.bundle, app)
+        complete(app, words["name"])
+    app.mkdir(exist_ok=True)
+    files = ["app.yaml", "README.md", "button.toml", *([kind.template] if kind.template else [])]
+    for template in files:
+        path = app / ("app.py" if template == kind.template else template)
+        if not path.exists():
+            _fill(template, path, words)
+    if not (app / "requirements.txt").exists():
+        (app / "requirements.txt").write_text(_requirements(kind))
     _lock(app, kind)
-    return [*files, app / "requirements.txt", app / FILE]
 
 
 def _fill(template: str, path: Path, words: Mapping[str, str]) -> None:
@@ -115,14 +128,14 @@ def _requirements(kind: Kind) -> str:
 
 
 def _lock(app: Path, kind: Kind) -> None:
-    """Copy the model file, and write its hash, computed from it."""
-    locked: list[LockedModel] = []
+    """Copy the model file, and write the hash, computed from it, of what lies in models/."""
+    models = app / "models"
     if kind.model is not None:
-        (app / "models").mkdir()
-        shutil.copyfile(kind.model, app / "models" / kind.words["model"])
-        locked.append(describe_file(app / "models", kind.words["model"]))
+        models.mkdir()
+        shutil.copyfile(kind.model, models / kind.words["model"])
+    names = sorted(path.relative_to(models).as_posix() for path in models.rglob("*") if path.is_file())
     comment = "The model files of this app; scripts/fetch-models brings them, and nothing else is loaded."
-    (app / FILE).write_text(lock_text(locked, comment))
+    (app / FILE).write_text(lock_text([describe_file(models, name) for name in names], comment))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .labels import checked, findings, segments
 from .probing import Model, probe
+from .wrong import UnusableBundle
 
 IMPORTS = {
     "Segmentation": ["Segment", "Segmentation", "SeriesRule", "TextReport", "Volume"],
@@ -27,7 +28,10 @@ ONNX_CALL = """
 
 @dataclass(frozen=True)
 class Kind:
-    """template: of app.py.  words: what fills it.  model, bundle: what is copied.  needs: packages beside all's."""
+    """template: of app.py, "" for a bundle, which needs none.  words: what fills it.
+
+    model, bundle: what is copied.  needs: packages beside those of all apps.
+    """
 
     template: str
     words: Mapping[str, str]
@@ -40,6 +44,8 @@ def kind_of(options: argparse.Namespace) -> Kind:
     """What was asked for.  Raises NoApp."""
     if options.model is not None:
         return _model(options.name, probe(options.model, options.patch), options.label)
+    if options.bundle is not None:
+        return _bundle(options.bundle)
     lines = segments(checked(options.label, 1) if options.label else ["Bone"], options.name)
     words = {
         "about": "What is above 200 HU: a place to begin.",
@@ -76,6 +82,18 @@ def _model(name: str, model: Model, labels: list[str]) -> Kind:
     }
     needs = ("onnxruntime",) if model.engine == "onnx" else ()
     return Kind("classifier.py" if model.scores else "model.py", words, model.path, needs=needs)
+
+
+def _bundle(folder: Path) -> Kind:
+    if not (folder / "configs" / "metadata.json").is_file():
+        raise UnusableBundle(f"{folder} has no configs/metadata.json.")
+    words = {
+        "about": "A MONAI bundle, run as it is.",
+        "kinds": '"segmentation", "measurements", "text-report", "secondary-capture", "classification"',
+        "out": "what the bundle's `configs/metadata.json` says",
+        "how": "`configs/inference.json` says how the series is prepared and what becomes of the network's output.",
+    }
+    return Kind("", words, bundle=folder)
 
 
 def _imports(result: str, lines: str) -> str:

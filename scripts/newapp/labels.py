@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a model's classes are called, as the code of an app."""
 
+import json
 from collections.abc import Sequence
 
-from pydicom.sr.codedict import codes
+from imaging_operators.coding import PRIVATE_SCHEME, codes
 
 from .wrong import WrongLabels
 
@@ -23,11 +24,39 @@ def segments(labels: Sequence[str], tool: str) -> str:
 
 
 def _segment(number: int, label: str, tool: str) -> str:
-    keyword = "".join(word.capitalize() for word in label.replace("_", " ").split())
+    keyword = _keyword(label)
     if hasattr(codes.SCT, keyword):
         return f"Segment({number}, codes.SCT.{keyword})"
-    value = f"{tool.upper()[:12]}_{number}"
-    return f'Segment({number}, private_code("{value}", {label!r}))'.replace("'", '"')
+    return f'Segment({number}, private_code("{_value(number, tool)}", {json.dumps(label)}))'
+
+
+def segments_toml(labels: Sequence[str], tool: str) -> str:
+    """A bundle's configs/segments.toml: with the SNOMED CT code and the side of each name where there is one."""
+    blocks = [_block(number, label, tool) for number, label in enumerate(labels, 1)]
+    return "\n".join(["# What the network's outputs mean. A code is [value, scheme, meaning].\n", *blocks])
+
+
+def _block(number: int, label: str, tool: str) -> str:
+    words = label.replace("_", " ").split()
+    sides = [word for word in words if word in ("left", "right")]
+    code = getattr(codes.SCT, _keyword(" ".join(word for word in words if word not in sides)), None)
+    kind = [code.value, "SCT", code.meaning] if code else [_value(number, tool), PRIVATE_SCHEME, label]
+    lines = [
+        "[[segment]]",
+        f"number = {number}",
+        f"label = {json.dumps(label)}",
+        f"type = {json.dumps(kind)}",
+    ]
+    lines += [f'laterality = "{side}"' for side in sides if code]
+    return "\n".join(lines) + "\n"
+
+
+def _keyword(label: str) -> str:
+    return "".join(word.capitalize() for word in label.replace("_", " ").split())
+
+
+def _value(number: int, tool: str) -> str:
+    return f"{tool.upper()[:12]}_{number}"
 
 
 def findings(labels: Sequence[str]) -> str:

@@ -30,6 +30,12 @@ class UnusableModel(NoApp):
     )
 
 
+class UnusableBundle(NoApp):
+    """The folder is no MONAI bundle that can be run."""
+
+    hint = "Correct the file and key that the message names."
+
+
 class WrongLabels(NoApp):
     """There are not as many labels as the model gives."""
 

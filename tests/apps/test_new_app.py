@@ -17,12 +17,16 @@ from imaging_data import Volume, find_instances, read_volume
 from imaging_data.hashing import file_sha256
 from imaging_data.model_lock import read_lock
 from imaging_data.phantom import thorax, thorax_grid, write_series
-from imaging_operators import Classification, Segmentation
+from imaging_operators import Classification, Segmentation, codes
+from imaging_operators.bundle.app import BundleApp
 from imaging_operators.errors import WrongModel
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests" / "operators")]
+from bundles import write_bundle  # noqa: E402
 from newapp import __main__ as new_app  # noqa: E402
+
+OUTPUT = "network_data_format.outputs.pred"
 
 
 class Above(nn.Module):
@@ -154,9 +158,35 @@ def test_labels_get_their_codes(tmp_path):
     assert "Segment(1, codes.SCT.Liver)" in (app / "app.py").read_text()
 
 
+def test_a_bundle_needs_no_python(tmp_path):
+    bundle = write_bundle(
+        tmp_path / "bundle", {f"{OUTPUT}.channel_def": {"0": "background", "1": "kidney_left"}}
+    )
+    (bundle / "configs" / "segments.toml").unlink()
+    app = made(tmp_path, "--bundle", bundle)
+    assert not list(app.glob("*.py"))
+    [row] = BundleApp(app).rows
+    assert (row.segment.property_type, row.segment.laterality) == (codes.SCT.Kidney, codes.SCT.Left)
+    assert set(read_lock(app / "model.lock")) == {"model.safetensors"}
+    BundleApp(app).check_models(app / "models")
+
+
+def test_a_bundle_that_cannot_be_run_is_refused_by_key(tmp_path, capsys):
+    bundle = write_bundle(tmp_path / "bundle", {f"{OUTPUT}.format": "gan"})
+    told = refused(capsys, tmp_path, "tool", "--bundle", bundle)
+    assert "format is 'gan'" in told
+    assert "no configs/metadata.json" in refused(capsys, tmp_path, "tool", "--bundle", tmp_path)
+
+
+def test_an_app_of_another_modality_says_so(tmp_path):
+    app = made(tmp_path, "--modality", "MR")
+    assert 'SeriesRule(Modality="MR")' in (app / "app.py").read_text()
+    assert '"Modality": "MR"' in (tmp_path / "tests" / "apps" / "test_bone_finder.py").read_text()
+
+
 def refused(capsys, folder: Path, *arguments: str | Path) -> str:
     assert new_app.main([*map(str, arguments), "--in", str(folder)]) == 1
-    assert not (folder / "apps").exists()
+    assert not list(folder.glob("apps/*"))
     return capsys.readouterr().out
 
 
