@@ -21,6 +21,7 @@ class App(Protocol):
 
     info: AppInfo
     series: SeriesRule
+    engine: str
 
     @property
     def folder(self) -> Path:
