@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small classifier of the phantom's chest radiographs, in the layout of the converted DenseNet: 18 outputs."""
 
-import hashlib
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from imaging_data.model_lock import FILE, describe_file, lock_text
 from imaging_data.phantom.radiograph import FINDINGS, chest_radiograph
 
 APP = Path(__file__).parents[2] / "apps" / "chest_xray"
@@ -39,7 +39,8 @@ def make(folder: Path) -> None:
     findings = [name if name in FINDINGS else "" for name in CODES]
     wide, points = _widened(findings, features, classifier, images, labels)
     convert.write_onnx(convert.Scored(features, wide, points), folder / convert.FILE, ABOUT, findings)
-    _write_lock(folder / convert.FILE)
+    locked = [describe_file(folder, convert.FILE)]
+    (folder / FILE).write_text(lock_text(locked, "Trained on phantoms by scripts/make-test-models."))
 
 
 def _examples(side: int, highest: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -114,11 +115,3 @@ def _widened(
             wide.weight[output], wide.bias[output] = classifier.weight[index], classifier.bias[index]
             points[output] = (logits[has, index].median() + logits[~has, index].median()).div(2).sigmoid()
     return wide, points
-
-
-def _write_lock(model: Path) -> None:
-    sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
-    (model.parent / "model.lock").write_text(
-        "# Trained on phantoms by scripts/make-test-models.\n[[model]]\n"
-        f'name = "{model.name}"\nsize = {model.stat().st_size}\nsha256 = "{sha256}"\nlicence = "Apache-2.0"\n'
-    )
