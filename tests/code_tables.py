@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The public codes that pydicom knows, which are those of PS3.16, and the codes that DICOM objects use."""
+"""The public codes that pydicom knows, which are those of PS3.16, those of TotalSegmentator, and what objects use."""
 
+import csv
 from collections.abc import Iterator
 from functools import cache
+from importlib.resources import files
 
 from pydicom import Dataset
 from pydicom.sr._concepts_dict import concepts
@@ -20,7 +22,19 @@ def meanings() -> dict[tuple[str, str], set[str]]:
         for values in names.values():
             for value, (meaning, *_) in values.items():
                 found.setdefault((scheme, value), set()).add(meaning)
+    for scheme, value, meaning in _of_totalsegmentator():
+        found.setdefault((scheme, value), set()).add(meaning)
     return found
+
+
+def _of_totalsegmentator() -> Iterator[tuple[str, str, str]]:
+    """Scheme, value and meaning of every code in the package's table of its classes."""
+    table = files("totalsegmentator").joinpath("resources/totalsegmentator_snomed_mapping.csv")
+    with table.open(newline="") as file:
+        for row in csv.DictReader(file):
+            for key in [key for key in row if key.endswith(".CodeValue") and row[key]]:
+                prefix = key.removesuffix("CodeValue")
+                yield row[f"{prefix}CodingSchemeDesignator"], row[key], row[f"{prefix}CodeMeaning"]
 
 
 def wrong_with(code: Code, wording: bool = True) -> str:

@@ -3,7 +3,7 @@
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
+
+RATE, NOISE = 4e-3, 0.1  # of learning, falling to 0; of the images, at most, where their spread is about 1
 
 
 @dataclass(frozen=True)
@@ -21,19 +23,36 @@ class Example:
     labels: NDArray[np.uint8]
 
 
-def train(
-    network: nn.Module, examples: Sequence[Example], crop: int, iterations: int, noise: float, rate: float
+def train(network: nn.Module, examples: Sequence[Example], crop: tuple[int, int, int], steps: int) -> None:
+    """Train a `PlainConvUNet` on random boxes of `crop` voxels; the same numbers for the same examples.
+
+    Nine steps in ten train all but the last stage, on labels of half the resolution, which is quick; the others
+    train the last stage alone.
+    """
+    decoder = network.decoder
+    last = nn.ModuleList([decoder.transpconvs[-1], decoder.stages[-1], decoder.seg_layers[-1]])
+    _fit(network, network.parameters(), _half, examples, crop, steps)
+    _fit(network, last.parameters(), _whole, examples, crop, steps // 10)
+    network.eval()
+
+
+def _fit(
+    network: nn.Module,
+    parameters: Iterable[nn.Parameter],
+    forward: Callable[[nn.Module, torch.Tensor], torch.Tensor],
+    examples: Sequence[Example],
+    crop: tuple[int, int, int],
+    steps: int,
 ) -> None:
-    """Train on random cubes of `crop` voxels, with noise added; the learning rate falls from `rate` to 0."""
-    optimiser = torch.optim.AdamW(network.parameters(), lr=rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=iterations, pct_start=0.1)
+    optimiser = torch.optim.AdamW(list(parameters), lr=RATE)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps, pct_start=0.1)
     chance = random.Random(0)
-    for _ in range(iterations):
-        image, labels = _cube(chance.choice(examples), crop, chance)
-        image = image + noise * chance.random() * torch.randn_like(image)
+    for _ in range(steps):
+        image, labels = _box(chance.choice(examples), crop, chance)
         with torch.autocast("cpu", torch.bfloat16):
-            logits = network(image)
-        loss = _loss(logits.float(), labels)
+            logits = forward(network, image + NOISE * chance.random() * torch.randn_like(image))
+        step = labels.shape[-1] // logits.shape[-1]
+        loss = _loss(logits.float(), labels[:, ::step, ::step, ::step])
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -41,12 +60,37 @@ def train(
         schedule.step()
         if not math.isfinite(loss.item()):
             raise FloatingPointError("the training diverged")
-    network.eval()
 
 
-def _cube(example: Example, crop: int, chance: random.Random) -> tuple[torch.Tensor, torch.Tensor]:
-    starts = [chance.randint(0, max(0, size - crop)) for size in example.image.shape]
-    where = tuple(slice(start, start + crop) for start in starts)
+def _half(network: nn.Module, image: torch.Tensor) -> torch.Tensor:
+    """Logits at half the resolution, of the decoder's last stage but one."""
+    return network.decoder.seg_layers[-2](_features(network, image)[0])
+
+
+def _whole(network: nn.Module, image: torch.Tensor) -> torch.Tensor:
+    """Logits at full resolution; what comes before the last stage is not trained."""
+    decoder = network.decoder
+    with torch.no_grad():
+        features, skip = _features(network, image)
+    return decoder.seg_layers[-1](decoder.stages[-1](torch.cat((decoder.transpconvs[-1](features), skip), 1)))
+
+
+def _features(network: nn.Module, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """What goes into the decoder's last stage: features of half the resolution, and the first skip."""
+    skips, decoder = network.encoder(image), network.decoder
+    features = skips[-1]
+    for number in range(len(decoder.stages) - 1):
+        joined = torch.cat((decoder.transpconvs[number](features), skips[-(number + 2)]), 1)
+        features = decoder.stages[number](joined)
+    return features, skips[0]
+
+
+def _box(
+    example: Example, crop: tuple[int, int, int], chance: random.Random
+) -> tuple[torch.Tensor, torch.Tensor]:
+    sizes = zip(example.image.shape, crop, strict=True)
+    starts = [chance.randint(0, max(0, size - wanted)) for size, wanted in sizes]
+    where = tuple(slice(start, start + wanted) for start, wanted in zip(starts, crop, strict=True))
     image, labels = torch.from_numpy(example.image[where]), torch.from_numpy(example.labels[where])
     return image[None, None], labels.long()[None]
 

@@ -13,7 +13,8 @@ from imaging_data.phantom import Rendered, head, head_grid, thorax, thorax_grid,
 TESTS = Path(__file__).parents[1]
 LUNGS = TESTS.parent / "apps" / "lung_densitometry"
 CHEST = TESTS.parent / "apps" / "chest_xray"
-sys.path[:0] = [str(LUNGS), str(CHEST), str(TESTS / "operators")]
+TOTALSEGMENTATOR = TESTS.parent / "apps" / "totalsegmentator"
+sys.path[:0] = [str(LUNGS), str(CHEST), str(TOTALSEGMENTATOR), str(TESTS / "operators")]
 
 
 @pytest.fixture(scope="session")

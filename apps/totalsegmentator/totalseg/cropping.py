@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The box round the body on CT: the air round the patient need not be searched for organs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+BODY_HU = -300.0
+COARSE_MM, MARGIN_MM = 4.0, 12.0
+Box = tuple[slice, slice, slice]
+OPENING_MM = 8.0  # what is thinner than twice this, like a table's top, does not count
+
+
+def body_box(hu: NDArray[Any], spacing_mm: Sequence[float], least_mm: Sequence[float]) -> Box:
+    """Where the largest piece that is not air lies in `hu`, with a margin; everything when there is none.
+
+    least_mm: never smaller than this, where the image is not: a network's patch, which would else be filled up
+    with what it has never seen.
+    """
+    steps = tuple(max(1, int(COARSE_MM / each)) for each in spacing_mm)
+    tissue = hu[tuple(slice(None, None, step) for step in steps)] > BODY_HU
+    coarse_mm = np.multiply(steps, spacing_mm)
+    pieces, count = ndimage.label(_opened(tissue, coarse_mm))
+    if not count:
+        return slice(0, hu.shape[0]), slice(0, hu.shape[1]), slice(0, hu.shape[2])
+    largest = int(np.bincount(pieces.ravel())[1:].argmax()) + 1
+    [found] = ndimage.find_objects((pieces == largest).astype(np.uint8))
+    given = zip(found, steps, spacing_mm, least_mm, hu.shape, strict=True)
+    x, y, z = (_widened(one, step, mm, least / mm, size) for one, step, mm, least, size in given)
+    return x, y, z
+
+
+def _opened(tissue: NDArray[np.bool_], spacing_mm: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """In the plane across the patient only: a body that ends at the scan's first slice is not thin."""
+    for axis in (0, 1):
+        reach = max(1, round(OPENING_MM / spacing_mm[axis]))
+        line = np.ones([2 * reach + 1 if each == axis else 1 for each in range(3)], bool)
+        tissue = ndimage.binary_opening(tissue, line)
+    return tissue
+
+
+def _widened(found: slice, step: int, mm: float, least: float, size: int) -> slice:
+    """`found` in voxels of the full grid, with the margin, at least `least` voxels long."""
+    first, last = found.start * step - MARGIN_MM / mm, found.stop * step + MARGIN_MM / mm
+    more = max(0.0, least - (last - first)) / 2
+    start, stop = max(0, round(first - more)), min(size, round(last + more))
+    if start == 0:
+        stop = max(stop, min(size, round(least)))
+    if stop == size:
+        start = min(start, max(0, size - round(least)))
+    return slice(start, stop)
