@@ -174,6 +174,16 @@ def test_the_model_s_hash_stands_in_results_json(written, models):
     assert hashlib.sha256((models / name).read_bytes()).hexdigest() == sha256
 
 
+def test_every_result_says_which_model_ran_on_which_engine(written):
+    [(model, sha256)] = written.document["models"].items()
+    for result in written.objects.values():
+        said = result.ContributingEquipmentSequence[1].ContributionDescription
+        assert said.startswith(
+            ("Computed the result: engine OpenVINO 20", "Computed the result: engine ONNX Runtime 1")
+        )
+        assert said.endswith(f" on cpu, model {model} SHA-256 {sha256}")
+
+
 def test_a_cold_run_and_a_warm_one_after_another_patient_give_the_same_bytes(
     worker, effusion, written, nothing, models, tmp_path
 ):

@@ -15,8 +15,9 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Engine:
-    """run: the input image to the outputs by name.  about: the texts in the file's metadata."""
+    """name: with its version.  run: the input image to the outputs by name.  about: the file's metadata texts."""
 
+    name: str
     run: Callable[[Floats], Mapping[str, Floats]]
     about: Callable[[str], str]
 
@@ -54,7 +55,8 @@ def on_openvino(openvino: Any, path: Path, cores: int) -> Engine:
         found = compiled(image)
         return {name: found[name] for name in names}
 
-    return Engine(run, lambda key: str(model.get_rt_info(["framework", key]).value))
+    name = f"OpenVINO {openvino.__version__.partition('-')[0]}"
+    return Engine(name, run, lambda key: str(model.get_rt_info(["framework", key]).value))
 
 
 def on_onnx_runtime(path: Path, cores: int) -> Engine:
@@ -71,4 +73,5 @@ def on_onnx_runtime(path: Path, cores: int) -> Engine:
     def run(image: Floats) -> Mapping[str, Floats]:
         return dict(zip(names, session.run(names, {given.name: image}), strict=True))
 
-    return Engine(run, lambda key: str(about[key]))
+    name = f"ONNX Runtime {onnxruntime.__version__}"
+    return Engine(name, run, lambda key: str(about[key]))

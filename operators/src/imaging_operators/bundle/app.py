@@ -70,8 +70,11 @@ class BundleApp(InferenceApp):
 
     def setup(self, models: Path) -> None:
         """Build the network and load its weights."""
+        import torch
+
         from .inference import Inference
 
+        self.engine = f"PyTorch {torch.__version__}"
         self.inference = Inference.load(self._folder, self.description, models)
 
     def read(self, series: Series) -> Any:
