@@ -59,7 +59,7 @@ def licence_number() -> str:
 @cache
 def package() -> Any:
     """`totalsegmentator.python_api`; what downloads or reports in it raises or does nothing."""
-    _declare_torchvision_operators()
+    declare_torchvision_operators()
     libraries = import_module("totalsegmentator.libs")
     for name in DOWNLOADS:
         setattr(libraries, name, _refuse)
@@ -76,7 +76,7 @@ def _say_nothing(*_: Any) -> None:
     """In place of the package's telemetry, which its settings switch off too."""
 
 
-def _declare_torchvision_operators() -> None:
+def declare_torchvision_operators() -> None:
     """torchvision's wheel is made for CUDA: beside a CPU build of torch it imports only if these exist."""
     import torch
 

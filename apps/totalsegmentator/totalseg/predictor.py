@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+from imaging_operators import report_progress
+
 LOADED = (
     "plans_manager",
     "configuration_manager",
@@ -39,12 +41,13 @@ def predicting(warm: bool, bf16: bool) -> Iterator[None]:
 
 def _variant(base: Any, warm: bool, bf16: bool) -> Any:
     """A subclass of nnU-Net's predictor; the package looks at its signature, which is that of `base`."""
-    methods: dict[str, Any] = {}
+    methods: dict[str, Any] = {
+        "_internal_get_sliding_window_slicers": _count_tiles,
+        "_internal_maybe_mirror_and_predict": _predict_in_bfloat16 if bf16 else _predict_tile,
+    }
     if warm:
         methods["initialize_from_trained_model_folder"] = _load_once
         methods["predict_from_files"] = _predict_here
-    if bf16:
-        methods["_internal_maybe_mirror_and_predict"] = _predict_in_bfloat16
     return type("Predictor", (base,), methods)
 
 
@@ -63,8 +66,20 @@ def _predict_here(
     return self.predict_from_files_sequential(source, target, save_probabilities, overwrite)
 
 
+def _count_tiles(self: Any, image_size: Any) -> Any:
+    tiles = super(type(self), self)._internal_get_sliding_window_slicers(image_size)
+    self.tiles, self.done = len(tiles), 0
+    return tiles
+
+
+def _predict_tile(self: Any, image: Any) -> Any:
+    report_progress("segment", self.done / self.tiles)
+    self.done += 1
+    return super(type(self), self)._internal_maybe_mirror_and_predict(image)
+
+
 def _predict_in_bfloat16(self: Any, image: Any) -> Any:
     import torch
 
     with torch.autocast(self.device.type, torch.bfloat16):
-        return super(type(self), self)._internal_maybe_mirror_and_predict(image)
+        return _predict_tile(self, image)

@@ -7,6 +7,7 @@ from typing import Any
 from imaging_operators import (
     Measurement,
     Measurements,
+    RTStruct,
     SecondaryCapture,
     Segment,
     Segmentation,
@@ -33,7 +34,7 @@ def report(volume: Volume, job: Job, found: Found, rtstruct: bool = False) -> Re
         segmentation = Segmentation(found.labelmap, segments)
         results += [segmentation, Measurements(list(_items(job, numbers)), segmentation)]
         if rtstruct:
-            results.append(_contours(segmentation))
+            results.append(RTStruct(segmentation))
     results.append(TextReport("TotalSegmentator", text_of(job, found, numbers), findings_of(job, found)))
     colors = [segment.color or (255, 255, 255) for segment in segments]
     caption = f"TotalSegmentator {job.task}, coronal and axial overlay"
@@ -59,9 +60,3 @@ def _items(job: Job, numbers: list[Numbers]) -> Iterator[Measurement]:
         if job.modality == "CT":
             mean = round(each.mean, 1)
             yield Measurement(codes.DCM.AttenuationCoefficient, mean, hu, number, codes.SCT.Mean)
-
-
-def _contours(segmentation: Segmentation) -> Any:
-    from imaging_operators import RTStruct  # type: ignore[attr-defined]  # only where it is asked for
-
-    return RTStruct(segmentation)
