@@ -2,6 +2,7 @@
 """TotalSegmentator: organs, bones, muscles and vessels on CT and MR.  Research use only."""
 
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 from totalseg import PROFILES, SPEED, Job, Results, checkpoints, report, segment, set_up
@@ -25,6 +26,7 @@ class TotalSegmentator(InferenceApp):
     def setup(self, models: Path) -> None:
         """The package without network and telemetry; each task's network is loaded when it is first used."""
         self.weights = set_up(self.folder, models)
+        self.engine = f"TotalSegmentator {version('TotalSegmentator')}, PyTorch {version('torch')}"
 
     def predict(
         self,
