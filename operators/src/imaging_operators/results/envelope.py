@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
 from pydicom import Dataset
+from pydicom.charset import convert_encodings
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileMetaDataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_sequence_item
 from pydicom.tag import Tag
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
@@ -145,6 +148,7 @@ def _add_uids(dataset: Dataset, context: ResultContext) -> None:
     referenced = list(_referenced(dataset))
     if context.replaced is not None:
         referenced.append(context.replaced.sop_instance_uid)
+    _encode_tree(dataset)
     content = _content(dataset)
     dataset.SOPInstanceUID = context.uid("instance", *content, *referenced)
     dataset.SeriesInstanceUID = context.uid("series", *content, *referenced)
@@ -159,6 +163,23 @@ def _referenced(dataset: Dataset) -> Iterator[str]:
         if dataset.get_item(tag).VR == "SQ":
             for item in dataset[tag].value:
                 yield from _referenced(item)
+
+
+def _encode_tree(dataset: Dataset) -> None:
+    """A report's content as the bytes of the file: else it would be encoded for its hash, and once more for it.
+
+    It names instances, whose UIDs follow from the input, and no date.
+    """
+    tree = dataset.get("ContentSequence")
+    if not tree:
+        return
+    buffer, encodings = DicomBytesIO(), convert_encodings(CHARACTER_SET)
+    buffer.is_implicit_VR, buffer.is_little_endian = False, True
+    for item in tree:
+        write_sequence_item(buffer, item, encodings)
+    tag, content = Tag("ContentSequence"), buffer.getvalue()
+    dataset[tag] = RawDataElement(tag, "SQ", len(content), content, 0, False, True)
+    dataset.set_original_encoding(False, True, encodings)
 
 
 def _content(dataset: Dataset) -> list[str]:
