@@ -61,6 +61,7 @@ def _places(written: Written, volume: "Volume", names: Mapping[int, str]) -> lis
     known = {(one.instance.sop_instance_uid, one.frame): place for place, one in enumerate(slices)}
     far = [on_slice(one, volume.source_shape[1] - 1, volume.source_shape[2] - 1) for one in slices]
     seen: set[tuple[int, int]] = set()
+    checked: set[tuple[Any, ...]] = set()
     places = []
     for frame in written.frames:
         index = known.get(frame.source)
@@ -70,7 +71,9 @@ def _places(written: Written, volume: "Volume", names: Mapping[int, str]) -> lis
         if (index, frame.segment) in seen:
             raise WrongGeometry(f"{name} is there twice.")
         seen.add((index, frame.segment))
-        _check_on(written, frame, slices[index], far[index], name)
+        if (frame.source, frame.position) not in checked:  # else another segment's frame was on that slice
+            _check_on(written, frame, slices[index], far[index], name)
+            checked.add((frame.source, frame.position))
         places.append(index)
     if volume.resampling is None:
         _check_affine(slices, volume)

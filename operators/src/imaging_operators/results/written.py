@@ -6,6 +6,7 @@ Nothing here is shared with what writes them (frames.py, encoding.py, rle.py): a
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from struct import Struct
 
@@ -120,15 +121,25 @@ def _unpacked_slowly(code: bytes) -> NDArray[np.uint8]:
 
 def _frame(item: bytes) -> Frame:
     groups = _elements(item)
-    [source] = _items(_first(groups["DerivationImageSequence"])["SourceImageSequence"])
-    reference = _elements(source)
     identification = groups.get("SegmentIdentificationSequence")
-    number = reference.get("ReferencedFrameNumber")
     return Frame(
-        tuple(map(float, _text(_first(groups["PlanePositionSequence"])["ImagePositionPatient"]).split("\\"))),
-        (_text(reference["ReferencedSOPInstanceUID"]), 1 if number is None else int(_text(number))),
+        _position(groups["PlanePositionSequence"]),
+        _source(groups["DerivationImageSequence"]),
         _NUMBER(_first(identification)["ReferencedSegmentNumber"])[0] if identification else 0,
     )
+
+
+@lru_cache(maxsize=4096)  # many segments' frames lie on one slice and say the same of it
+def _position(sequence: bytes) -> tuple[float, ...]:
+    return tuple(map(float, _text(_first(sequence)["ImagePositionPatient"]).split("\\")))
+
+
+@lru_cache(maxsize=4096)
+def _source(sequence: bytes) -> tuple[str, int]:
+    [source] = _items(_first(sequence)["SourceImageSequence"])
+    reference = _elements(source)
+    number = reference.get("ReferencedFrameNumber")
+    return _text(reference["ReferencedSOPInstanceUID"]), 1 if number is None else int(_text(number))
 
 
 TAGS = {
