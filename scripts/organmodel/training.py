@@ -32,7 +32,7 @@ def train(
     train_on = phantoms(range(FIRST_TRAINING_SEED, FIRST_TRAINING_SEED + count))
     measure_on = phantoms(range(FIRST_HELD_OUT_SEED, FIRST_HELD_OUT_SEED + held_out))
     net, log = UNet(**network), []
-    for done, loss in enumerate(_steps(net, train_on, iterations, seed), start=1):
+    for done, loss in enumerate(losses(net, train_on, iterations, seed), start=1):
         if done % 25 == 0:
             log.append({"iteration": done, "loss": round(loss, 4)})
         if done % 200 == 0 or done == iterations:
@@ -42,8 +42,8 @@ def train(
     return net, log
 
 
-def _steps(net: UNet, train_on: list[Phantom], iterations: int, seed: int) -> Iterator[float]:
-    """One loss for each iteration."""
+def losses(net: UNet, train_on: list[Phantom], iterations: int, seed: int) -> Iterator[float]:
+    """Train `net`, and give the loss of each iteration."""
     draw = np.random.default_rng([seed, 5])
     loss_of = DiceCELoss(
         to_onehot_y=True, softmax=True, include_background=False, squared_pred=True, batch=True
@@ -97,3 +97,4 @@ def save(net: UNet, path: Path) -> None:
     """The weights in half precision, without pickled code."""
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({name: value.half().contiguous() for name, value in net.state_dict().items()}, path)
+    path.chmod(0o644)

@@ -108,7 +108,7 @@ def test_another_spacing_is_undone(tmp_path):
 
 
 def test_the_results_are_what_was_segmented(tmp_path):
-    rows = SEGMENTS + "usual_ml = [1, 2]\n"
+    rows = SEGMENTS + "usual_ml = [1, 2]\nusual_mean = [0, 100]\n"
     app = app_of(write_bundle(tmp_path / "bundle", segments=rows))
     stored = np.full((6, 16, 16), 1000, np.uint16)
     stored[2:4, 3:9, 5:7] = 1500
@@ -119,7 +119,8 @@ def test_the_results_are_what_was_segmented(tmp_path):
     assert measured == {"Volume": 0.1, "Attenuation Coefficient (Mean)": 476.0}
     assert written.document["findings"] == [
         "Made for a test.",
-        "Bright tissue: 0 ml is outside the usual 1 to 2 ml",
+        "Bright tissue: volume 0 ml is outside the usual 1 to 2 ml",
+        "Bright tissue: mean 476 is outside the usual 0 to 100",
     ]
     assert "Made for a test." in dsrdump(written.folder / "text-report-0.dcm")
     for result in written.document["results"]:
@@ -146,6 +147,26 @@ def test_a_segment_that_is_missing_does_not_move_the_others(tmp_path):
     segmentation, *_ = app.predict(volume)
     assert [(each.number, each.label) for each in segmentation.segments] == [(1, "Brightest tissue")]
     assert np.array_equal(segmentation.labelmap, volume.array > 300)
+
+
+def test_a_result_of_which_most_is_not_as_usual_says_so_first(tmp_path):
+    rows = SEGMENTS + "usual_mean = [0, 100]\n" + SEGMENTS.replace("number = 1", "number = 2")
+    weights = {"weight": torch.zeros(3, 1, 1, 1, 1), "bias": torch.tensor([0.0, -300.0, -1e6])}
+    weights["weight"][1] = 1
+    outputs = {"network_data_format.outputs.pred.num_channels": 3, "gantry.notice": None}
+    app = app_of(write_bundle(tmp_path / "b", outputs, {"network_def.out_channels": 3}, weights, rows))
+    stored = np.full((6, 16, 16), 1000, np.uint16)
+    stored[2:4, 3:9, 5:7] = 1500
+    [text] = [
+        each
+        for each in app.predict(ct(tmp_path / "ct", slices=6, pixels=stored))
+        if each.kind == "text-report"
+    ]
+    assert text.findings == (
+        "not found: Bright tissue",
+        "UNLIKELY RESULT: 2 of 2 segments are missing or not as usual",
+        "Bright tissue: mean 476 is outside the usual 0 to 100",
+    )
 
 
 # what goes wrong in the transforms

@@ -36,16 +36,17 @@ class Found:
     mean: float | None
 
     @property
-    def is_unusual(self) -> bool:
-        """Whether the volume is outside what the table calls usual."""
-        low, high = self.row.usual_ml or (0.0, np.inf)
-        return not low <= self.volume_ml <= high
-
-    @property
-    def remark(self) -> str:
-        """The sentence that says so."""
-        low, high = self.row.usual_ml or (0.0, np.inf)
-        return f"{self.segment.label}: {self.volume_ml:.0f} ml is outside the usual {low:g} to {high:g} ml"
+    def remarks(self) -> list[str]:
+        """A sentence for each number that is outside what the table calls usual."""
+        checked = [
+            ("volume", self.volume_ml, self.row.usual_ml, " ml"),
+            ("mean", self.mean, self.row.usual_mean, ""),
+        ]
+        return [
+            f"{self.segment.label}: {what} {value:.0f}{unit} is outside the usual {usual[0]:g} to {usual[1]:g}{unit}"
+            for what, value, usual, unit in checked
+            if value is not None and usual is not None and not usual[0] <= value <= usual[1]
+        ]
 
 
 def segmentation_results(
@@ -107,14 +108,18 @@ def _findings(description: Description, rows: Sequence[SegmentRow], found: Seque
     missing = [row.segment.label for row in rows if row.segment.number not in there]
     if missing:
         yield f"not found: {', '.join(missing)}"
-    yield from (each.remark for each in found if each.is_unusual)
+    remarks = [each.remarks for each in found if each.remarks]
+    doubtful = len(missing) + len(remarks)
+    if 2 * doubtful > len(rows) > 1:
+        yield f"UNLIKELY RESULT: {doubtful} of {len(rows)} segments are missing or not as usual"
+    yield from (sentence for sentences in remarks for sentence in sentences)
 
 
 def _text(description: Description, found: Sequence[Found], findings: Sequence[str]) -> str:
     _, _, mean = QUANTITIES.get(description.modality, (None, None, ""))
     lines = [f"{'':<28}{'volume ml':>12}{mean:>14}"] if found else ["Nothing was found."]
     for each in found:
-        mark = " *" if each.is_unusual else ""
+        mark = " *" if each.remarks else ""
         value = "" if each.mean is None else f"{each.mean:.1f}"
         lines.append(f"{each.segment.label:<28.28}{each.volume_ml:>12.1f}{value:>14}{mark}")
     return "\n".join([*lines, "", *findings])

@@ -2,8 +2,9 @@
 """What a bundle's outputs mean: configs/segments.toml, or configs/scores.toml.
 
 Each `[[segment]]` has `number`, `label`, `type`, and may have `category`, `laterality` ("left" or "right"),
-`color` ([red, green, blue]) and `usual_ml` ([low, high]: outside it the report says so).  Each `[[score]]` has
-`output` (from 0), `label`, and may have `type` and `threshold`.  A code is `[value, scheme, meaning]`.
+`color` ([red, green, blue]), `usual_ml` and `usual_mean` ([low, high]: outside it the report says so).  Each
+`[[score]]` has `output` (from 0), `label`, and may have `type` and `threshold`.  A code is
+`[value, scheme, meaning]`.
 """
 
 from dataclasses import dataclass
@@ -20,10 +21,11 @@ SIDES = {"left": codes.SCT.Left, "right": codes.SCT.Right}
 
 @dataclass(frozen=True)
 class SegmentRow:
-    """One segment, and the volume in ml between which it is expected."""
+    """One segment, and the volume in ml and the mean value between which it is expected."""
 
     segment: Segment
     usual_ml: tuple[float, float] | None
+    usual_mean: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,7 @@ def _segment(table: Document) -> SegmentRow:
         )
     except InvalidResult as error:
         raise table.wrong("segment", table.values, error.detail) from error
-    usual = _numbers(table, "usual_ml", 2) if "usual_ml" in table.values else None
-    return SegmentRow(segment, (usual[0], usual[1]) if usual else None)
+    return SegmentRow(segment, _range(table, "usual_ml"), _range(table, "usual_mean"))
 
 
 def _score(table: Document) -> ScoreRow:
@@ -95,6 +96,13 @@ def _side(table: Document) -> Code | None:
     if side and side not in SIDES:
         raise table.wrong("laterality", side, "left or right")
     return SIDES.get(side)
+
+
+def _range(table: Document, key: str) -> tuple[float, float] | None:
+    if key not in table.values:
+        return None
+    low, high = _numbers(table, key, 2)
+    return low, high
 
 
 def _color(table: Document) -> tuple[int, int, int] | None:
