@@ -94,7 +94,8 @@ def filled(polygons: Sequence[Points], shape: tuple[int, ...]) -> NDArray[np.boo
     column = np.ceil(starts[edge, 1] + share * (ends[edge, 1] - starts[edge, 1])).astype(int)
     crossed = np.zeros((rows, columns + 1), np.int64)
     np.add.at(crossed, (np.clip(row, 0, rows - 1), np.clip(column, 0, columns)), 1)
-    return np.cumsum(crossed[:, :columns], axis=1) % 2 == 1
+    inside: NDArray[np.bool_] = np.cumsum(crossed[:, :columns], axis=1) % 2 == 1
+    return inside
 
 
 def _difference(found: NDArray[np.bool_], wanted: NDArray[np.bool_], one: Slice, name: str) -> str:

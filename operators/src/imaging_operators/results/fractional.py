@@ -59,19 +59,17 @@ class FractionalSegmentation:
     @cached_property
     def _steps(self) -> NDArray[np.uint8]:
         """Steps of 1/255 (segments, slices, rows, columns)."""
-        return np.rint(self._by_segment * FULL).astype(np.uint8)
+        steps: NDArray[np.uint8] = np.rint(self._by_segment * FULL).astype(np.uint8)
+        return steps
 
     def to_dicom(self, context: ResultContext) -> Dataset:
         """The SEG, without empty frames.  Raises InvalidResult when the shape is not the volume's."""
         steps = self._on_source(context)
-        frames = [
-            Frame(int(index), number)
-            for number, values in enumerate(steps, start=1)
-            for index in np.flatnonzero(values.any(axis=(1, 2)))
-        ]
+        shown = np.argwhere(steps.any(axis=(2, 3)))
+        frames = [Frame(int(index), int(segment) + 1) for segment, index in shown]
         dataset = one_frame(self.segments, context, "FRACTIONAL")
         put_frames(dataset, frames, context)
-        pixels = b"".join(steps[frame.segment_number - 1, frame.slice_index].tobytes() for frame in frames)
+        pixels = steps[tuple(shown.T)].tobytes()
         put_pixels(dataset, pixels + bytes(len(pixels) % 2))
         return dataset
 
@@ -79,7 +77,9 @@ class FractionalSegmentation:
         """Compare every frame of the written object with the probabilities.  Raises WrongGeometry."""
         steps = self._on_source(context)
         expected = Expected(
-            lambda index, number: steps[number - 1, index], np.count_nonzero(steps), names_of(self.segments)
+            lambda index, number: steps[number - 1, index],
+            int(np.count_nonzero(steps)),
+            names_of(self.segments),
         )
         check_frames(content, context.volume, expected)
 

@@ -90,11 +90,9 @@ def source_slices(volume: "Volume") -> list[Slice]:
 
 def _point(position: Any, orientation: Any, spacing: Any, row: Any, column: Any) -> NDArray[np.float64]:
     right, down = np.asarray(orientation)
-    return (
-        np.asarray(position)
-        + np.multiply.outer(row, down * spacing[0])
-        + np.multiply.outer(column, right * spacing[1])
-    )
+    along = np.multiply.outer(row, down * spacing[0]) + np.multiply.outer(column, right * spacing[1])
+    points: NDArray[np.float64] = np.asarray(position) + along
+    return points
 
 
 def _check_on(written: Written, frame: Frame, own: Slice, far: NDArray[np.float64], name: str) -> None:

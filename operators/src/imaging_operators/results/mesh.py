@@ -109,7 +109,7 @@ def surface_of(mask: NDArray[np.bool_], volume: Volume) -> Surface:
 
     low, high = _box(mask)
     near = np.pad(mask[tuple(map(slice, low, high))], 1).astype(np.float32)
-    places, faces, _, _ = marching_cubes(near, 0.5)
+    places, faces, _, _ = marching_cubes(near, 0.5)  # type: ignore[no-untyped-call]
     points = (places + low - 1) @ volume.affine[:3, :3].T + volume.affine[:3, 3]
     surface = Surface(points, faces.astype(np.int64))
     return surface if surface.moments[0] > 0 else Surface(points, surface.faces[:, ::-1])

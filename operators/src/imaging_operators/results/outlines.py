@@ -31,15 +31,15 @@ def _loops(piece: NDArray[np.bool_]) -> list[Polygon]:
     """The outlines of one piece, its holes' in the opposite direction."""
     from skimage.measure import find_contours
 
-    found = find_contours(np.pad(piece, 1).astype(np.uint8), 0.5)
+    found = find_contours(np.pad(piece, 1).astype(np.uint8), 0.5)  # type: ignore[no-untyped-call]
     return [_corners(loop[:-1]) - 1.0 for loop in found]
 
 
 def _corners(loop: Polygon) -> Polygon:
     """Without the points on straight stretches."""
     before, behind = loop - np.roll(loop, 1, axis=0), np.roll(loop, -1, axis=0) - loop
-    turns = before[:, 0] * behind[:, 1] != before[:, 1] * behind[:, 0]
-    return loop[turns]
+    corners: Polygon = loop[before[:, 0] * behind[:, 1] != before[:, 1] * behind[:, 0]]
+    return corners
 
 
 def _area(loop: Polygon) -> float:

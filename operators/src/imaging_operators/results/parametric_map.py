@@ -63,7 +63,7 @@ class ParametricMap:
     def check_written(self, content: bytes, context: ResultContext) -> None:
         """Compare every frame of the written object with the values.  Raises WrongGeometry."""
         values = self._on_source(context)
-        expected = Expected(lambda index, _: values[index], np.count_nonzero(values), {})
+        expected = Expected(lambda index, _: values[index], int(np.count_nonzero(values)), {})
         check_frames(content, context.volume, expected)
 
     def _on_source(self, context: ResultContext) -> NDArray[np.float32]:

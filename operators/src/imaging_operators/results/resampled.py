@@ -44,7 +44,8 @@ def check_resampled(
 def _places(volume: "Volume", one: Slice, rows: Any, columns: Any) -> NDArray[np.float64]:
     """The indices (pixels, 3) in the volume of pixels of a source slice."""
     points = np.column_stack([on_slice(one, rows, columns), np.ones(len(rows))])
-    return (points @ np.linalg.inv(volume.affine).T)[:, :3]
+    places: NDArray[np.float64] = points @ np.linalg.inv(volume.affine).T
+    return places[:, :3]
 
 
 def _agree(grid: NDArray[Any], labels: NDArray[Any], places: NDArray[np.float64]) -> NDArray[np.bool_]:

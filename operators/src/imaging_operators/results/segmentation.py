@@ -67,7 +67,7 @@ class Segmentation:
         volume, names = context.volume, self.names
         labelmap = self.on_source(volume)
         check_resampled(self.labelmap, labelmap, volume, names)
-        check_frames(content, volume, Expected(_wanted(labelmap), np.count_nonzero(labelmap), names))
+        check_frames(content, volume, Expected(_wanted(labelmap), int(np.count_nonzero(labelmap)), names))
 
     def on_source(self, volume: Volume) -> NDArray[Any]:
         """The labelmap on the source's slices; Segmentation.to_dicom says when it raises InvalidResult."""

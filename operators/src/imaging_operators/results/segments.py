@@ -71,7 +71,6 @@ def one_frame(segments: Sequence[Segment], context: ResultContext, kind: str) ->
         device_serial_number=context.run.digest[:16],
         content_label="SEGMENTATION",
         transfer_syntax_uid=ExplicitVRLittleEndian,
-        **({"fractional_type": "PROBABILITY"} if kind == "FRACTIONAL" else {}),
     )
 
 

@@ -57,7 +57,7 @@ class Surface:
         faces["normal"] = normals / np.where(lengths > 0, lengths, 1)
         faces["corners"] = corners
         head = RESEARCH_ONLY.encode().ljust(STL_HEADER, b" ")
-        return head + np.uint32(len(faces)).astype("<u4").tobytes() + faces.tobytes()
+        return head + len(faces).to_bytes(4, "little") + bytes(faces.tobytes())
 
     def _obj(self) -> bytes:
         points = "v %.4f %.4f %.4f\n" * len(self.points) % tuple(self.points.reshape(-1).tolist())

@@ -73,9 +73,10 @@ class Written:
         """Byte planes, the most significant first (PS3.5 G.2)."""
         offsets = [*(_LENGTH(frame, 4 * place)[0] for place in range(1, 1 + _LENGTH(frame)[0])), len(frame)]
         planes = [unpacked(frame[start:stop]) for start, stop in pairwise(offsets)]
-        whole = np.zeros(self.rows * self.columns, np.uint8 if len(planes) == 1 else np.uint16)
-        for plane in planes:
-            whole = (whole << 8 if len(planes) > 1 else whole) | plane[: whole.size]
+        size = self.rows * self.columns
+        whole: NDArray[np.unsignedinteger] = planes[0][:size]
+        for plane in planes[1:]:
+            whole = (whole.astype(np.uint16) << np.uint16(8)) | plane[:size]
         return whole.reshape(self.rows, self.columns)
 
     def _from_bits(self) -> Iterator[NDArray[np.generic]]:
