@@ -2,6 +2,7 @@
 """The public codes that pydicom knows, which are those of PS3.16, those of TotalSegmentator, and what objects use."""
 
 import csv
+import re
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
@@ -11,6 +12,9 @@ from pydicom.sr._concepts_dict import concepts
 from pydicom.sr.coding import Code
 
 PRIVATE_SCHEME = "99GANTRY"
+ANNOTATION = re.compile(
+    r"\{[!-z|~]+\}"
+)  # text in braces is a unit of 1 in UCUM (section 2.3), whatever it says
 LANGUAGE_TAGS = "RFC5646"  # of the language of a report: a grammar, not a table (PS3.16 §8)
 
 
@@ -40,6 +44,8 @@ def _of_totalsegmentator() -> Iterator[tuple[str, str, str]]:
 def wrong_with(code: Code, wording: bool = True) -> str:
     """Why a code must not be used, in words; empty when it may.  `wording`: its meaning is looked at too."""
     if code.scheme_designator in (PRIVATE_SCHEME, LANGUAGE_TAGS):
+        return ""
+    if code.scheme_designator == "UCUM" and ANNOTATION.fullmatch(code.value):
         return ""
     known = meanings().get((code.scheme_designator, code.value), set())
     if not known:

@@ -34,9 +34,9 @@ def test_each_score_is_a_group_with_its_finding_and_number(scored):
         for group in groups
     ]
     assert numbers == [
-        {"Score": (0.71, "1"), "Threshold Value": (0.5, "1")},
-        {"Score": (0.5, "1"), "Threshold Value": (0.5, "1")},
-        {"Score": (0.33, "1")},
+        {"Score": (0.71, "{score}"), "Threshold Value": (0.5, "{score}")},
+        {"Score": (0.5, "{score}"), "Threshold Value": (0.5, "{score}")},
+        {"Score": (0.33, "{score}")},
     ]
     said = [[each.value.value for each in group.get_qualitative_evaluations()] for group in groups]
     assert said == [["ABOVE"], ["NOTABOVE"], []]
@@ -66,9 +66,9 @@ def test_a_plain_label_is_a_declared_private_code(scored):
 def test_plain_scores_and_findings_stand_in_the_manifest(scored):
     document = scored.document
     assert document["measurements"] == [
-        {"name": "Nodule", "value": 0.71, "unit": "1", "site": "Lung", "threshold": 0.5},
-        {"name": "Lung opacity", "value": 0.5, "unit": "1", "site": "", "threshold": 0.5},
-        {"name": "Mass", "value": 0.33, "unit": "1", "site": ""},
+        {"name": "Nodule", "value": 0.71, "unit": "{score}", "site": "Lung", "threshold": 0.5},
+        {"name": "Lung opacity", "value": 0.5, "unit": "{score}", "site": "", "threshold": 0.5},
+        {"name": "Mass", "value": 0.33, "unit": "{score}", "site": ""},
     ]
     assert document["findings"] == ["Nodule: score 0.71, above the operating point 0.5"]
     assert document["results"][0]["series_number"] == 305

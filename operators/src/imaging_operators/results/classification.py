@@ -16,6 +16,9 @@ from .structured_report import group_identity, measurement_report
 
 TITLE = private_code("SCORES", "Image classification scores")
 SCORE = private_code("SCORE", "Score")  # SNOMED CT has it as an attribute only, and called so
+UNIT = Code(
+    "{score}", "UCUM", "score"
+)  # UCUM's annotation: viewers write it behind the number, "0.71 1" else
 THRESHOLD = codes.DCM.ThresholdValue
 COMPARED = private_code("OPERATINGPOINT", "Score compared with its operating point")
 ABOVE = private_code("ABOVE", "Above the operating point")
@@ -72,7 +75,7 @@ class Score:
         """The score as results.json lists it."""
         threshold = {} if self.threshold is None else {"threshold": float(self.threshold)}
         site = self.site.meaning if self.site else ""
-        return {"name": self.label, "value": float(self.value), "unit": "1", "site": site} | threshold
+        return {"name": self.label, "value": float(self.value), "unit": UNIT.value, "site": site} | threshold
 
     def sentence(self) -> str:
         """The finding for results.json."""
@@ -142,7 +145,7 @@ def _numbers(score: Score) -> list[Any]:
     from highdicom.sr import Measurement
 
     given = [(SCORE, score.value), (THRESHOLD, score.threshold)]
-    return [Measurement(name, float(value), codes.UCUM.NoUnits) for name, value in given if value is not None]
+    return [Measurement(name, float(value), UNIT) for name, value in given if value is not None]
 
 
 def _source_images(context: ResultContext) -> list[Any] | None:
