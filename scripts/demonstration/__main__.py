@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The main job, once: a series is sent to the button LUNGS, results come back and are shown."""
+"""The main job, once: a series is sent to an app's button, results come back and are shown."""
 
 import argparse
 import shutil
@@ -15,12 +15,13 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))  # the Orthanc and the gateway that the tests start
 
 from archive import Archive, OrthancArchive, OrthancInDocker, open_archive  # noqa: E402
-from gateway import APP, Gateway  # noqa: E402
+from gateway import Gateway  # noqa: E402
 from processes import Kept, Started, stop_on_signals  # noqa: E402
 from report import print_numbers, print_results, print_times, write_picture  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: E402
 from study import Study, make_phantom, read_study  # noqa: E402
+from tool import open_tool  # noqa: E402
 
 from imaging_data import ExplainedError  # noqa: E402
 from informatics_gateway.model import Event, Job, JobStatus  # noqa: E402
@@ -57,6 +58,13 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__)
     add = parser.add_argument
+    add(
+        "--app",
+        default="lung_densitometry",
+        metavar="NAME",
+        help="one of apps/ (lung_densitometry), or a path",
+    )
+    add("--models", type=Path, metavar="DIR", help="its models folder, if not its own")
     add("--study", type=Path, metavar="DIR", help="a folder of DICOM files instead of the phantom")
     add("--keep", action="store_true", help="leave everything running and print the addresses")
     add("--stop", action="store_true", help="end what --keep left running")
@@ -72,6 +80,7 @@ class Demonstration:
 
     def __init__(self, options: argparse.Namespace, console: Console, cleanup: ExitStack) -> None:
         self.options, self.console, self.cleanup = options, console, cleanup
+        self.tool = open_tool(options.app, ROOT / "apps", options.models)
         self.folder = _fresh(options.folder.resolve())
         self.progress = cleanup.enter_context(_progress(console))
 
@@ -95,9 +104,9 @@ class Demonstration:
 
     def _study(self) -> Study:
         if self.options.study:
-            return read_study(self.options.study, APP)
+            return read_study(self.options.study, self.tool)
         quick, folder = self.options.quick, self.folder / "study"
-        return self._with_bar("make a phantom", lambda told: make_phantom(folder, quick, told))
+        return self._with_bar("make a phantom", lambda told: make_phantom(self.tool, folder, quick, told))
 
     def _archive(self, study: Study) -> Archive:
         archive = open_archive(self.options.archive, self.folder, self.console.print)
@@ -107,7 +116,7 @@ class Demonstration:
         return archive
 
     def _gateway(self, archive: Archive) -> Gateway:
-        gateway = Gateway(self.folder, archive)
+        gateway = Gateway(self.folder, archive, self.tool)
         self.cleanup.callback(gateway.stop)
         self._with_bar("start the gateway", lambda told: gateway.start_and_wait())
         self.console.print(f"Gateway: {gateway.url}", markup=False)
@@ -121,8 +130,8 @@ class Demonstration:
 
     def _send(self, study: Study, archive: Archive, gateway: Gateway) -> None:
         for series in study.series:
-            name = f"send {len(series.instances)} instances to LUNGS"
-            self._with_bar(name, partial(archive.send, series, gateway.port))
+            name = f"send {len(series.instances)} instances to {self.tool.button}"
+            self._with_bar(name, partial(archive.send, series, self.tool.button, gateway.port))
 
     def _follow(self, gateway: Gateway, series: int, begin: float) -> list[Job]:
         def tell(job: Job, event: Event) -> None:
@@ -155,7 +164,7 @@ class Demonstration:
         started = [process for process in (gateway.process, *(each.process for each in servers)) if process]
         containers = [server.container for server in servers if isinstance(server, OrthancInDocker)]
         Kept(self.folder).write([Started.of(process) for process in started], containers)
-        button = f"LUNGS on 127.0.0.1:{gateway.port}"
+        button = f"{self.tool.button} on 127.0.0.1:{gateway.port}"
         for name, address in {"status page": gateway.url, "button": button, **archive.addresses()}.items():
             self.console.print(f"{name}: {address}", markup=False)
         self.console.print("Everything goes on running; scripts/demo --stop ends it.")

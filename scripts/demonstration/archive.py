@@ -17,7 +17,6 @@ from pynetdicom.presentation import build_context
 from imaging_data import Series
 
 ROOT = Path(__file__).parents[2]
-BUTTON = "LUNGS"
 IMAGE = "orthancteam/orthanc:26.8.2"  # the one of informatics-gateway/compose.yaml
 TRIES = 3
 Progress = Callable[[float], None]  # told the finished part, 0 to 1
@@ -35,7 +34,7 @@ class Archive(Protocol):
     def load(self, paths: Sequence[Path], progress: Progress) -> None:
         """Store the study."""
 
-    def send(self, series: Series, port: int, progress: Progress) -> None:
+    def send(self, series: Series, button: str, port: int, progress: Progress) -> None:
         """C-STORE the series to the button on this port; raises RuntimeError when it is not taken."""
 
     def fetch(self, sop_instance_uid: str) -> pydicom.Dataset:
@@ -67,9 +66,9 @@ class OrthancArchive:
             self.server.upload(path)
             progress(number / len(paths))
 
-    def send(self, series: Series, port: int, progress: Progress) -> None:
+    def send(self, series: Series, button: str, port: int, progress: Progress) -> None:
         """Make the gateway known to Orthanc and ask it to send."""
-        gantry = {"AET": BUTTON, "Host": "127.0.0.1", "Port": port}
+        gantry = {"AET": button, "Host": "127.0.0.1", "Port": port}
         self.server.client.put("/modalities/gantry", json=gantry).raise_for_status()
         content = {"Resources": [self.server.lookup(series.series_instance_uid)], "Synchronous": False}
         asked = self.server.client.post("/modalities/gantry/store", json=content)
@@ -138,11 +137,11 @@ class Folders:
         """There is nothing to load into."""
         progress(1.0)
 
-    def send(self, series: Series, port: int, progress: Progress) -> None:
+    def send(self, series: Series, button: str, port: int, progress: Progress) -> None:
         """Send the files, those whose response was lost once more."""
         left, all_of_them = [instance.path for instance in series.instances], len(series.instances)
         for _ in range(TRIES):
-            left = _store(left, port, lambda sent: progress(sent / all_of_them))
+            left = _store(left, button, port, lambda sent: progress(sent / all_of_them))
             if not left:
                 return
         raise RuntimeError(f"the gateway did not take {len(left)} of the instances; see its log")
@@ -162,13 +161,13 @@ class Folders:
         """Nothing was started."""
 
 
-def _store(paths: Sequence[Path], port: int, progress: Progress) -> list[Path]:
+def _store(paths: Sequence[Path], button: str, port: int, progress: Progress) -> list[Path]:
     """C-STORE the files on one association; returns those that were not acknowledged."""
     headers = {path: pydicom.dcmread(path, specific_tags=["SOPClassUID"], force=True) for path in paths}
     kinds = {(ds.SOPClassUID, ds.file_meta.TransferSyntaxUID) for ds in headers.values()}
     ae = AE(Folders.calling_ae_title)
     contexts = [build_context(sop_class, syntax) for sop_class, syntax in kinds]
-    association = ae.associate("127.0.0.1", port, contexts=contexts, ae_title=BUTTON)
+    association = ae.associate("127.0.0.1", port, contexts=contexts, ae_title=button)
     left = []
     for number, path in enumerate(paths, 1):
         stored = association.is_established and association.send_c_store(path).get("Status") == 0x0000

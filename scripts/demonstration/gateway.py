@@ -8,13 +8,13 @@ from typing import Any
 
 import gateway_process
 import httpx
-from archive import BUTTON, ROOT, Archive
+from archive import Archive
+from tool import Tool
 
 from informatics_gateway import quarantine
 from informatics_gateway.model import Event, Job
 from informatics_gateway.store import Journal
 
-APP = ROOT / "apps" / "lung_densitometry"
 READY_WITHIN_S = 60.0
 GIVE_UP_S = 900.0
 NOTHING_CAME_S = 60.0
@@ -26,14 +26,14 @@ clinical = false
 {destination}
 
 [[app]]
-name = "lung_densitometry"
-path = "{app}"
+name = "{tool.name}"
+path = "{tool.folder.path}"
+models = "{tool.models}"
 runner = "warm"
 
 [[route]]
-called_ae_title = "{button}"
-series = {{ Modality = "CT" }}
-app = "lung_densitometry"
+called_ae_title = "{tool.button}"
+app = "{tool.name}"
 destinations = ["archive"]
 """
 
@@ -41,8 +41,8 @@ destinations = ["archive"]
 class Gateway(gateway_process.Gateway):
     """`gantry serve` on free ports of loopback, with its storage in `folder`."""
 
-    def __init__(self, folder: Path, archive: Archive) -> None:
-        tables = TABLES.format(destination=archive.destination(), app=APP, button=BUTTON)
+    def __init__(self, folder: Path, archive: Archive, tool: Tool) -> None:
+        tables = TABLES.format(destination=archive.destination(), tool=tool)
         super().__init__(folder, tables, environment={"ORTHANC_PASSWORD": archive.password})
         self.url = f"http://{self.host}:{self.web_port}/"
 

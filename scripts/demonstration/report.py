@@ -10,8 +10,7 @@ from PIL import Image
 from pydicom import Dataset
 from rich.console import Console
 from rich.table import Table
-
-from imaging_data.phantom import LungTruth
+from truth import Truth
 
 # Steps by the first words of the events that begin and end them.
 EXECUTE = "execute, of which"
@@ -21,13 +20,6 @@ STEPS = (
     ("validate", "executed", "validated"),
     ("deliver, with proof", "deliver:", "delivered"),
 )
-# What the app calls a number, and what the phantom's truth calls it.
-TRUE_NUMBERS = {
-    "volume": "volume_ml",
-    "mean": "mean_hu",
-    "percentile": "percentile_15_hu",
-    "950": "laa_950_percent",
-}
 
 
 def print_results(console: Console, details: Mapping[str, Any], fetched: Mapping[str, Dataset]) -> None:
@@ -44,11 +36,11 @@ def print_results(console: Console, details: Mapping[str, Any], fetched: Mapping
     console.print(f"proof that it is in the archive: {proofs}", markup=False)
 
 
-def print_numbers(console: Console, details: Mapping[str, Any], truth: Mapping[str, LungTruth]) -> None:
+def print_numbers(console: Console, details: Mapping[str, Any], truth: Truth) -> None:
     """The measured numbers, beside the true ones where they are known; the findings as sentences."""
     table = _table("Measured", "where", "what", "measured", *(("true", "difference") if truth else ()))
     for each in details["measurements"]:
-        measured = f"{each['value']:.1f} {_unit(each)}"
+        measured = f"{each['value']:.{3 if _unit(each) == '1' else 1}f} {_unit(each)}"
         table.add_row(_text(each, "site"), _text(each, "name"), measured, *_compared(each, truth))
     if details["measurements"]:
         console.print(table)
@@ -56,22 +48,15 @@ def print_numbers(console: Console, details: Mapping[str, Any], truth: Mapping[s
         console.print(f"Finding: {finding}", markup=False)
 
 
-def _compared(measurement: Mapping[str, Any], truth: Mapping[str, LungTruth]) -> tuple[str, ...]:
+def _compared(measurement: Mapping[str, Any], truth: Truth) -> tuple[str, ...]:
     if not truth:
         return ()
-    true = true_number(_text(measurement, "site"), _text(measurement, "name"), truth)
+    true = truth.number(_text(measurement, "site"), _text(measurement, "name"))
     if true is None:
         return "", ""
     difference = measurement["value"] - true
     part = f" ({100 * difference / true:+.1f} %)" if "volume" in _text(measurement, "name").lower() else ""
     return f"{true:.1f} {_unit(measurement)}", f"{difference:+.1f}{part}"
-
-
-def true_number(site: str, name: str, truth: Mapping[str, LungTruth]) -> float | None:
-    """The truth for what an app measured, by the words of its site and name; None when it is not known."""
-    side = next((side for side in ("left", "right") if side in site.lower()), "total")
-    known = next((field for word, field in TRUE_NUMBERS.items() if word in name.lower()), None)
-    return None if known is None or side not in truth else float(getattr(truth[side], known))
 
 
 def _text(measurement: Mapping[str, Any], key: str) -> str:

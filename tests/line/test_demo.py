@@ -135,6 +135,24 @@ def test_a_study_that_no_app_takes_is_named_with_the_reason(folder, samples):
     assert not (folder / "gantry.toml").exists()
 
 
+def test_another_app_is_shown_with_its_phantom(folder):
+    status, output = _run(folder, "--archive", "folder", "--app", "organ_segmentation")
+    assert status == 0, output
+    assert "instances to ORGAN_SEGMENTATI" in output  # an AE title has 16 characters
+    for organ in ("Left lung", "Liver", "Right kidney"):
+        [line] = [line for line in output.splitlines() if organ in line and "Volume" in line]
+        assert abs(float(re.search(r"([+-][\d.]+) %", line)[1])) < 25, line
+    assert "Picture: " in output
+
+
+def test_an_app_without_its_models_is_named_with_the_command_before_anything_starts(folder, tmp_path):
+    status, output = _run(folder, "--app", "chest_xray", "--models", tmp_path / "none")
+    assert status == 1
+    assert f"Missing in {tmp_path / 'none'}" in output
+    assert "scripts/fetch-models chest_xray" in output
+    assert not folder.exists()
+
+
 def _wait_for(process: subprocess.Popen[str], text: str) -> str:
     output = ""
     while text not in output:

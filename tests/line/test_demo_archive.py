@@ -8,17 +8,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from builders import ct_series
 from orthanc import BINARY, free_port
 
 from imaging_data import find_instances
-from imaging_data.phantom import LungTruth
+from imaging_data.phantom import LungTruth, torso, torso_grid
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts" / "demonstration"))
 import archive as archives
 import report
 from processes import Kept, Started
+from truth import LungNumbers, OrganVolumes
 
 # Stands in for the docker client: it notes how it is called, and `run` is a real Orthanc with that configuration.
 DOCKER = """#!/bin/bash
@@ -95,7 +97,7 @@ def test_a_gateway_that_does_not_answer_is_said(tmp_path):
     ct_series(tmp_path / "ct", slices=2)
     [series] = find_instances(tmp_path / "ct").series
     with pytest.raises(RuntimeError, match="did not take 2 of the instances"):
-        archives.Folders(tmp_path).send(series, free_port(), lambda part: None)
+        archives.Folders(tmp_path).send(series, "LUNGS", free_port(), lambda part: None)
     gc.collect()
 
 
@@ -115,7 +117,30 @@ TRUTH = {"left": LungTruth(100.0, -800.0, -900.0, 5.0), "total": LungTruth(200.0
     ],
 )
 def test_the_true_number_beside_a_measured_one(site, name, true):
-    assert report.true_number(site, name, TRUTH) == true
+    assert LungNumbers(TRUTH).number(site, name) == true
+
+
+@pytest.mark.parametrize(
+    ("site", "name", "true"),
+    [
+        ("Left kidney", "Volume", 150.0),
+        ("kidney_left", "volume", 150.0),
+        ("Kidney", "Volume", None),
+        ("Left kidney", "Mean", None),
+        ("Heart", "Volume", None),
+    ],
+)
+def test_the_true_volume_of_an_organ(site, name, true):
+    assert OrganVolumes({"kidney_left": 150.0, "liver": 1500.0}).number(site, name) == true
+
+
+def test_the_volumes_of_a_phantom_are_counted_in_its_labelmap():
+    rendered = torso(1).render(torso_grid(28, 33), seed=1)
+    volumes = OrganVolumes.of(rendered)
+    number = rendered.organs["liver"]
+    assert volumes.number("Liver", "Volume") == pytest.approx(
+        np.count_nonzero(rendered.labelmap == number) * rendered.grid.voxel_ml
+    )
 
 
 def test_the_steps_add_up():
