@@ -20,7 +20,7 @@ import pytest
 from orthanc import Orthanc
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import BrowserContext, Page
 
 ROOT = Path(__file__).parents[1]
 DIST = ROOT / "build" / "ohif" / "dist"
@@ -98,6 +98,10 @@ GO_TO = f"""async uid => {{
   viewport.render();
   await drawn;
 }}"""
+BYTES_SHOWN = """async shown => {
+  const answer = await fetch(shown.data);
+  return Array.from(new Uint8Array(await answer.arrayBuffer()));
+}"""
 COLOR_AT = f"""point => {{
   const [x, y] = {VIEWPORT}.worldToCanvas(point);
   const scale = devicePixelRatio;
@@ -106,7 +110,7 @@ COLOR_AT = f"""point => {{
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """The viewer's files, and Orthanc's DICOMweb under the same origin."""
+    """The viewer's files, and Orthanc's DICOMweb under the same origin; only reading is proxied."""
 
     protocol_version = "HTTP/1.1"
 
@@ -119,6 +123,8 @@ class Handler(SimpleHTTPRequestHandler):
         self.send_header("Cross-Origin-Opener-Policy", "same-origin")
         self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
         self.send_header("Cross-Origin-Resource-Policy", "same-origin")
+        if ".bundle." in self.path:  # its name holds its hash
+            self.send_header("Cache-Control", "max-age=3600, immutable")
         super().end_headers()
 
     def do_GET(self) -> None:
@@ -175,11 +181,17 @@ class Shown:
         rows.first.wait_for()
         return {str(name): tuple(color) for name, color in rows.evaluate_all(ROWS)}
 
-    def report(self) -> str:
-        """The text of the structured report in the viewport."""
-        text = self.page.locator("[data-cy='viewport-pane'] pre").first
-        text.wait_for()
-        return self.page.locator("[data-cy='viewport-pane']").inner_text()
+    def report(self, part: str) -> str:
+        """The text of the structured report in the viewport, once this part of it is there."""
+        viewport = self.page.locator("[data-cy='viewport-pane']")
+        viewport.locator(part).first.wait_for()
+        return viewport.inner_text()
+
+    def pdf(self) -> bytes:
+        """The document that the viewport shows."""
+        document = self.page.locator("[data-cy='viewport-pane'] object[type='application/pdf']")
+        document.wait_for(state="attached")
+        return bytes(document.evaluate(BYTES_SHOWN))
 
     def wait_for_color(self, pixels: int) -> None:
         """Until so many pixels of the image are no grey."""
@@ -200,17 +212,17 @@ class Shown:
 
 
 class Viewer:
-    """One OHIF on loopback, and the Chromium that looks at it."""
+    """One OHIF on loopback, and the profile of a Chromium that looks at it."""
 
-    def __init__(self, url: str, browser: "Browser") -> None:
-        self.url, self.browser = url, browser
+    def __init__(self, url: str, context: "BrowserContext") -> None:
+        self.url, self.context = url, context
+        context.set_default_timeout(WAITS_MS)
+        context.add_init_script("localStorage.setItem('shownTours', '[\"basicViewerTour\"]')")
 
     @contextmanager
     def show(self, study_instance_uid: str, series_instance_uid: str) -> Iterator[Shown]:
         """A study, with one of its series in the viewport."""
-        page = self.browser.new_page(viewport={"width": 1500, "height": 900})
-        page.set_default_timeout(WAITS_MS)
-        page.add_init_script("localStorage.setItem('shownTours', '[\"basicViewerTour\"]')")
+        page = self.context.new_page()
         page.goto(
             f"{self.url}/viewer?StudyInstanceUIDs={study_instance_uid}"
             f"&initialSeriesInstanceUID={series_instance_uid}"
@@ -218,7 +230,7 @@ class Viewer:
         try:
             yield Shown(page)
         finally:
-            page.context.close()
+            page.close()
 
 
 @pytest.fixture(scope="session")
@@ -243,7 +255,8 @@ def viewer(ohif_files: Path, orthanc: Orthanc) -> Iterator[Viewer]:
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-            yield Viewer(f"http://127.0.0.1:{server.server_port}", browser)
+            context = browser.new_context(viewport={"width": 1500, "height": 900})
+            yield Viewer(f"http://127.0.0.1:{server.server_port}", context)
             browser.close()
     finally:
         server.shutdown()
