@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(path for folder in (".", "docs", "apps", "apps/*") for path in ROOT.glob(f"{folder}/*.md"))
-SHELL = {"cd", "cp", "export", "printf"}
+SHELL = {"cat", "cd", "cp", "export", "printf"}
 
 
 def blocks(page: Path, language: str) -> list[str]:

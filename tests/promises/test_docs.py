@@ -22,6 +22,8 @@ RUN_BY = {
     "scripts/test": ".ci/run",
     "scripts/demo": "tests/line/test_demo.py::test_the_demo_shows_what_came_back",
     "scripts/make-phantom": "tests/data/test_phantom_files.py",
+    "scripts/new-app": "tests/line/test_path.py",
+    "scripts/fetch-models": "tests/apps/test_fetch_models.py::test_the_command_itself",
     "scripts/check-apps": "tests/promises/test_scripts.py::test_check_apps",
     "scripts/bench": "tests/line/test_bench.py",
     "docker compose up": "tests/promises/test_compose.py::test_studies_and_jobs_survive_down_and_up",

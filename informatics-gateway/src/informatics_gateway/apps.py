@@ -12,7 +12,7 @@ from imaging_data import SeriesRule
 from imaging_data.model_lock import FILE, BadModelLock, ModelFault, Models, is_model_name, read_lock
 
 from .config import App
-from .errors import AppFailed, GantryError, NoSuchProfile
+from .errors import AppFailed, AppLacksModels, GantryError, NoSuchProfile
 from .runners import BUNDLE, Limits, Program
 from .runners.describe import describe
 
@@ -116,13 +116,13 @@ class AppFolder:
     def program(self, manifest: AppManifest, models: Path | None = None) -> Program:
         """What a runner needs to start the app, with what it declares.
 
-        Raises AppFailed, naming the command that mends it, when a model is missing or has another size than
-        its model.lock says.  The app itself looks at the hash before it loads one.
+        Raises AppLacksModels, naming the command that mends it, when a model is missing or has another size
+        than its model.lock says.  The app itself looks at the hash before it loads one.
         """
         models = models or self.models
         faults = self.model_faults(manifest, models)
         if faults:
-            raise AppFailed(in_words(faults, models), f"Run `scripts/fetch-models {self.name}`.")
+            raise AppLacksModels(in_words(faults, models), f"Run `scripts/fetch-models {self.name}`.")
         needs = manifest.needs
         limits = Limits(needs.timeout_s, needs.memory_mb)
         return Program(self.name, self.script, models, limits, needs.cpu, edition=self.edition)

@@ -92,6 +92,12 @@ class AppRefused(AppFailed):
     hint = "Send a series that the app's rule accepts."
 
 
+class AppLacksModels(AppFailed):
+    """A model of the app is missing, or is not the one that model.lock names."""
+
+    hint = "Run `scripts/fetch-models NAME`, then `gantry jobs retry`."
+
+
 class JobCancelled(GantryError):
     """The job was cancelled."""
 

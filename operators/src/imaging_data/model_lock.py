@@ -26,7 +26,7 @@ WEB = re.compile(r"https?://\S+|")
 class BadModelLock(ImagingDataError):
     """A model.lock is not as agreed."""
 
-    hint = "ARCHITECTURE.md says what a model.lock holds."
+    hint = "apps/README.md says what a model.lock holds."
 
 
 @dataclass(frozen=True)
