@@ -63,6 +63,28 @@ def test_a_plain_label_is_a_declared_private_code(scored):
     )
 
 
+def test_a_label_in_another_alphabet_has_a_code_too():
+    code = Score("肺炎", 0.5).code
+    assert (len(code.value), code.meaning) == (16, "肺炎")
+    assert code.value != Score("結節", 0.5).code.value
+
+
+@pytest.mark.parametrize("label", ["", "x" * 65, "a\\b"])
+def test_a_label_that_does_not_fit_is_refused(label):
+    with pytest.raises(InvalidResult, match="The score's name"):
+        Score(label, 0.5)
+
+
+def test_a_score_and_a_segment_of_one_number_and_name_are_tracked_apart(tmp_path, volume, written):
+    segments = written["segmentation-0"].SegmentSequence
+    scores = [Score(segment.SegmentLabel, 0.5) for segment in segments]
+    folder = write(tmp_path / "out", volume, Classification(scores, "m")).folder
+    groups = srread(folder / "classification-0.dcm").content.get_image_measurement_groups()
+    tracked = {group.tracking_uid for group in groups}
+    assert len(tracked) == len(scores)
+    assert tracked.isdisjoint({segment.TrackingUID for segment in segments})
+
+
 def test_plain_scores_and_findings_stand_in_the_manifest(scored):
     document = scored.document
     assert document["measurements"] == [

@@ -7,7 +7,7 @@ import warnings
 import pytest
 from dicom_tools import dciodvfy_errors
 from pydicom import Dataset, dcmread
-from result_files import all_kinds, ct, write
+from result_files import all_kinds, ct, volume_in, write
 
 NAMES = {
     "utf-8": ("ISO_IR 192", "Müller^Jürgen"),
@@ -125,8 +125,6 @@ def from_wrong_source(tmp_path_factory):
     ct(folder / "ct")
     for path in (folder / "ct").iterdir():
         _put_raw(path, WRONG)
-    from result_files import volume_in
-
     volume = volume_in(folder / "ct")
     return write(folder / "out", volume, all_kinds(volume))
 
@@ -173,6 +171,14 @@ def test_what_was_not_copied_is_noted_without_its_value(from_wrong_source):
 
 def test_a_source_that_keeps_the_rules_leaves_no_note(written):
     assert written.document["notes"] == []
+
+
+def test_blanks_and_empty_sequences_are_no_broken_rule(tmp_path):
+    ct(tmp_path / "ct", ProcedureCodeSequence=[], StudyDescription="")
+    for path in (tmp_path / "ct").iterdir():
+        _put_raw(path, {"StudyID": "  ", "PatientAge": ""})
+    volume = volume_in(tmp_path / "ct")
+    assert write(tmp_path / "out", volume, all_kinds(volume)).document["notes"] == []
 
 
 @pytest.mark.parametrize("name", ["segmentation-0", "measurements-0", "text-report-0", "secondary-capture-0"])

@@ -49,7 +49,7 @@ def test_it_holds_the_pages_and_the_line_on_each(documented):
     found = documented["pdf-0"]
     assert found.SOPClassUID.name == "Encapsulated PDF Storage"
     assert (found.Modality, found.MIMETypeOfEncapsulatedDocument) == ("DOC", "application/pdf")
-    assert (found.DocumentTitle, found.BurnedInAnnotation) == ("Report of a test", "YES")
+    assert (found.DocumentTitle, found.BurnedInAnnotation) == ("Report of a test", "NO")
     content = found.EncapsulatedDocument[: found.EncapsulatedDocumentLength]
     texts = [page.extract_text() for page in pages(content)]
     assert len(texts) == 2

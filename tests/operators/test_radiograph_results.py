@@ -6,6 +6,7 @@ from io import BytesIO
 import numpy as np
 import pytest
 from dicom_tools import dciodvfy_errors, dsrdump
+from documents import KINDS, documents
 from reportlab.pdfgen.canvas import Canvas
 from result_files import write
 
@@ -15,8 +16,10 @@ from imaging_data.phantom.radiograph_file import write_radiograph
 from imaging_operators import (
     Classification,
     EncapsulatedPDF,
+    Mark,
     Measurement,
     Measurements,
+    PresentationState,
     Score,
     SecondaryCapture,
     Segment,
@@ -76,3 +79,17 @@ def test_a_page_of_a_radiograph_names_its_source(radiograph, tmp_path):
     [item] = written["pdf-0"].SourceInstanceSequence
     assert item.ReferencedSOPInstanceUID == radiograph.instance.sop_instance_uid
     assert dciodvfy_errors(written.folder / "pdf-0.dcm") == []
+
+
+def test_documents_and_marks_of_a_radiograph_are_valid(radiograph, tmp_path):
+    written = write(tmp_path / "out", radiograph, documents())
+    assert [dciodvfy_errors(written.folder / f"{kind}-0.dcm") for kind in KINDS] == [[]] * len(KINDS)
+    header = radiograph.instance.dataset
+    [window] = written["presentation-state-0"].SoftcopyVOILUTSequence
+    assert (window.WindowCenter, window.WindowWidth) == (header.WindowCenter, header.WindowWidth)
+
+
+def test_a_window_over_a_radiograph_is_refused(radiograph, tmp_path):
+    state = PresentationState([Mark([(1, 1)])], (0.5, 1))
+    with pytest.raises(InvalidResult, match="its array has no unit"):
+        write(tmp_path / "out", radiograph, state)

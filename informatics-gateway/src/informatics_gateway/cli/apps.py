@@ -128,8 +128,8 @@ def _show(trial: Trial) -> None:
             (each.name, each.site or "", f"{each.value:.6g}", each.unit) for each in results.measurements
         ]
         table("measurements", ("name", "site", "value", "unit"), numbers)
-    for finding in results.findings:
-        say(finding)
+    for sentence in (*results.findings, *results.notes):
+        say(sentence)
     parts = ", ".join(f"{name.removesuffix('_s')} {seconds:.2f} s" for name, seconds in results.times.items())
     say(f"It took {trial.wall_s:.2f} s in all on {results.device or 'an unnamed device'}: {parts}.")
 

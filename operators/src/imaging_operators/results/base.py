@@ -144,6 +144,10 @@ class ResultContext:
         """The DICOM object that `result` became, None when it is not among the run's results."""
         return self.encoded.get(id(result))
 
+    def tracking_uid(self, number: int, label: str) -> str:
+        """The UID of one group of this report, which is about no segment."""
+        return self.run.tracking_uid(number, f"{self.kind} {self.ordinal} {label}")
+
     def uid(self, *parts: str) -> str:
         """A UID that always belongs to this input, code, revision, profile, kind, ordinal and `parts`."""
         run, job = self.run, self.run.job

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scores of a classifier: a Comprehensive 3D SR after PS3.16 TID 1500, readable as a text tree."""
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -16,9 +17,7 @@ from .structured_report import group_identity, measurement_report
 
 TITLE = private_code("SCORES", "Image classification scores")
 SCORE = private_code("SCORE", "Score")  # SNOMED CT has it as an attribute only, and called so
-UNIT = Code(
-    "{score}", "UCUM", "score"
-)  # UCUM's annotation: viewers write it behind the number, "0.71 1" else
+UNIT = Code("{score}", "UCUM", "score")  # viewers write it behind the number, and "0.71 1" misleads
 THRESHOLD = codes.DCM.ThresholdValue
 COMPARED = private_code("OPERATINGPOINT", "Score compared with its operating point")
 ABOVE = private_code("ABOVE", "Above the operating point")
@@ -26,6 +25,7 @@ NOT_ABOVE = private_code("NOTABOVE", "Not above the operating point")
 MODEL = private_code("MODEL", "Model")
 TRAINING = private_code("TRAININGDATA", "Training data")
 LIMITS = private_code("LIMITS", "Known limits")
+LONGEST_LABEL = 64  # LO, PS3.5 section 6.2
 MOST_NAMED_IMAGES = 4  # of a longer series only the evidence lists each instance
 
 
@@ -37,7 +37,7 @@ class Score:
     value: as the model gives it, without a unit.
     threshold: the operating point; a score is `above` when it is greater.
     site: where the finding would be.
-    Raises InvalidResult for a value or threshold that is not finite.
+    Raises InvalidResult for a value or threshold that is not finite, or a name that does not fit.
     """
 
     name: Code | str
@@ -46,6 +46,10 @@ class Score:
     site: Code | None = None
 
     def __post_init__(self) -> None:
+        if not 0 < len(self.label) <= LONGEST_LABEL or "\\" in self.label:
+            raise InvalidResult(
+                f"The score's name {self.label!r} must have 1 to {LONGEST_LABEL} characters and no backslash."
+            )
         if not math.isfinite(self.value):
             raise InvalidResult(f"The score of {self.label!r} is {self.value}.", "Look at the model's input.")
         if self.threshold is not None and not math.isfinite(self.threshold):
@@ -64,7 +68,8 @@ class Score:
         if not isinstance(self.name, str):
             return self.name
         letters = "".join(letter for letter in self.name.upper() if letter.isalnum() and letter.isascii())
-        return private_code(letters[:16], self.name)
+        value = letters or hashlib.sha256(self.name.encode()).hexdigest().upper()
+        return private_code(value[:16], self.name)
 
     @property
     def above(self) -> bool:
@@ -137,7 +142,7 @@ def _group(number: int, score: Score, context: ResultContext) -> Any:
         measurements=_numbers(score),
         qualitative_evaluations=compared,
         source_images=_source_images(context),
-        **group_identity(context, number, score.label),
+        **group_identity(context, context.tracking_uid(number, score.label), score.label),
     )
 
 

@@ -20,9 +20,10 @@ LONGEST_TITLE = 1024  # ST, PS3.5 section 6.2
 class EncapsulatedPDF:
     """A PDF, as the bytes of the file, or of several that become one document.
 
-    title: what a list of documents shows; it must not name the patient.
+    title: what a list of documents shows.
     document: what kind of document it is, of PS3.16 CID 7020.
     findings: plain sentences for results.json.
+    Never write patient attributes into pages and title: the object carries them.
 
     The framework writes the research-only line above each page, takes out the dates and identifiers that
     programs leave in a PDF, so that the same input gives the same bytes, and refuses what is no PDF, is
@@ -49,7 +50,7 @@ class EncapsulatedPDF:
         dataset.Modality = "DOC"
         dataset.ConversionType = "WSD"
         dataset.AcquisitionDateTime = None
-        dataset.BurnedInAnnotation = "YES"  # a document may show whose it is
+        dataset.BurnedInAnnotation = "NO"  # no page says whose it is (PS3.3 C.24.2)
         dataset.SourceInstanceSequence = source_items(
             context.source.references, codes.DCM.SourceImageForImageProcessingOperation
         )

@@ -88,8 +88,11 @@ def left_out(header: Dataset, clean: Dataset) -> tuple[str, ...]:
 
 
 def _is_empty(header: Dataset, keyword: str) -> bool:
+    if dictionary_VR(keyword) == "SQ":
+        return not items_of(header, keyword)
     item = header.get_item(keyword)
-    return item is None or not item.value
+    value = None if item is None else item.value
+    return not (value.strip(b" \0") if isinstance(value, bytes) else value)
 
 
 def _deidentification(header: Dataset) -> tuple[str, ...]:

@@ -130,7 +130,8 @@ def _group(
     first = items[0]
     segment = result.segment_of(first)
     label = segment.label if segment else (first.site.meaning if first.site else context.info.name)
-    common: dict[str, Any] = group_identity(context, segment.number if segment else 0, label)
+    uid = context.run.tracking_uid(segment.number if segment else 0, label)
+    common: dict[str, Any] = group_identity(context, uid, label)
     common["measurements"] = [_number(item, context) for item in items]
     if segment is None or segmentation is None:
         sites = [FindingSite(first.site)] if first.site else None

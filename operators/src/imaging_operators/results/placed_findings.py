@@ -77,7 +77,7 @@ def _group(number: int, item: PlacedFinding, context: ResultContext) -> Any:
         finding_type=item.finding,
         finding_sites=[FindingSite(item.site, item.laterality)] if item.site else None,
         measurements=[measurement_item(each) for each in item.measurements],
-        **group_identity(context, number, item.label),
+        **group_identity(context, context.tracking_uid(number, item.label), item.label),
     )
 
 

@@ -55,6 +55,11 @@ class PresentationState:
 
         Raises InvalidResult for a mark outside the images, or where those do not share one rescale.
         """
+        if self.window is not None and isinstance(context.source.image, Radiograph):
+            raise InvalidResult(
+                "A PresentationState with a window, of a radiograph: its array has no unit.",
+                "Leave the window out; the radiograph's own is taken over.",
+            )
         places = {mark.slice_index: image_at(context.source, mark.slice_index) for mark in self.marks}
         for mark in self.marks:
             check_inside(mark, context.source)

@@ -81,14 +81,13 @@ def observer(context: ResultContext) -> Any:
     return ObserverContext(observer_type=codes.DCM.Device, observer_identifying_attributes=device)
 
 
-def group_identity(context: ResultContext, number: int, label: str) -> dict[str, Any]:
+def group_identity(context: ResultContext, tracking_uid: str, label: str) -> dict[str, Any]:
     """What each measurement group says first: its tracking identifier and UID, and the algorithm."""
     from highdicom import UID as HighdicomUID
     from highdicom.sr import AlgorithmIdentification, TrackingIdentifier
 
-    uid = HighdicomUID(context.run.tracking_uid(number, label))
     return {
-        "tracking_identifier": TrackingIdentifier(uid=uid, identifier=label),
+        "tracking_identifier": TrackingIdentifier(uid=HighdicomUID(tracking_uid), identifier=label),
         "algorithm_id": AlgorithmIdentification(context.info.name, context.info.version),
     }
 
