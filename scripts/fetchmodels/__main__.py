@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         app = _app(options.app)
         fetch = Fetch(app, options.to or app / "models", options.source, options.trust_first, console)
-        fetch.all()
+        fetch.all(options.only)
     except KeyboardInterrupt:
         console.print("Interrupted. The same command goes on where it stopped.")
         return INTERRUPTED
@@ -41,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     add("app", metavar="APP", help="an app's name in apps/, or the path of its folder")
     add("--from", dest="source", type=Path, metavar="FOLDER", help="take the files from here; no network")
     add("--to", type=Path, metavar="DIR", help="the models folder (models/ in the app's folder)")
+    add("--only", default="*", metavar="PATTERN", help="models whose name is like this: '*297*' (all)")
     add("--trust-first", action="store_true", help="write the hash of a file that model.lock has none of yet")
     return parser
 

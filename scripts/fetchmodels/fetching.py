@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
 from rich.console import Console
@@ -25,7 +26,7 @@ from imaging_data.model_lock import FILE, LockedModel, Models, describe_file, lo
 from .download import Partial, Told, download
 from .trusting import write_hash
 from .unpacking import convert, unpack
-from .wrong import NoRoom, NotThere, NotTrusted, WrongContent
+from .wrong import NoRoom, NoSuchModel, NotThere, NotTrusted, WrongContent
 
 BLOCK = 1 << 20
 WORK = ".fetch"  # in the models folder, so that a finished file is renamed into place
@@ -42,15 +43,18 @@ class Fetch:
         self.lock = app / FILE
         self.work = self.folder / WORK
 
-    def all(self) -> None:
-        """Every model of the lock.  One that is there with the right hash is left as it is."""
-        models = read_lock(self.lock).values()
-        if not models:
+    def all(self, pattern: str = "*") -> None:
+        """Every model of the lock whose name is like `pattern`; one that is there with the right hash is left."""
+        locked = read_lock(self.lock)
+        if not locked:
             self._say(f"{self.app.name} needs no models.")
             return
+        models = [model for name, model in locked.items() if fnmatch(name, pattern)]
+        if not models:
+            raise NoSuchModel(f"{pattern!r} is like none of {', '.join(locked)}.")
         if self.source is not None and not self.source.is_dir():
             raise NotThere(f"There is no folder {self.source}.")
-        self._refuse_untrusted(list(models))
+        self._refuse_untrusted(models)
         with self._alone():
             for model in models:
                 self._say(f"{model.name}: already there." if self._is_there(model) else self._one(model))

@@ -18,6 +18,12 @@ class NoSuchApp(NotFetched):
     hint = "Give the name of a folder in apps/, or a path."
 
 
+class NoSuchModel(NotFetched):
+    """model.lock names no such model."""
+
+    hint = "Give another --only, or leave it out."
+
+
 class ServerUnreachable(NotFetched):
     """The server that has the model cannot be reached, or the connection broke."""
 

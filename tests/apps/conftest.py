@@ -2,11 +2,14 @@
 """Phantoms for the apps, made once a session, and the apps' own folders on the path."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
+from fetched import CONTENT, Tool, sha256
+from fetchmodels import download
+from model_server import ModelServer
 
 from imaging_data.phantom import Rendered, head, head_grid, thorax, thorax_grid, write_series
 
@@ -43,3 +46,16 @@ def chest_series(phantom: Callable[..., Rendered], tmp_path_factory: pytest.Temp
     folder = tmp_path_factory.mktemp("chest")
     write_series(phantom(), folder)
     return folder
+
+
+@pytest.fixture
+def tool(tmp_path, capsys, monkeypatch) -> Iterator[Tool]:
+    """An app whose model the server has, and no wait after a broken connection."""
+    monkeypatch.setattr(download, "WAIT_S", 0.001)
+    folder = tmp_path / "tool"
+    folder.mkdir()
+    with ModelServer(CONTENT) as server:
+        made = Tool(folder, server, capsys)
+        made.locks(sha256(CONTENT))
+        yield made
+        server.shutdown()

@@ -1,81 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """scripts/fetch-models against a server that resumes, truncates, lies, redirects and fails, and from a folder."""
 
-import hashlib
-import io
-import random
 import subprocess
-import sys
-import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-from model_server import ModelServer, Served
+from fetched import CONTENT, OTHER, ROOT, sha256
+from model_server import Served
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
-from fetchmodels import __main__ as fetch_models  # noqa: E402
-from fetchmodels import download, unpacking  # noqa: E402
-
-from imaging_data.model_lock import read_lock  # noqa: E402
-
-CONTENT = random.Random(1).randbytes(3_000_000)
-OTHER = random.Random(2).randbytes(len(CONTENT))
-
-
-def sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-@dataclass
-class Tool:
-    """An app's folder with one model, its server, and what the command printed."""
-
-    folder: Path
-    server: ModelServer
-    capsys: pytest.CaptureFixture[str]
-
-    @property
-    def served(self) -> Served:
-        return self.server.served
-
-    @property
-    def lock(self) -> Path:
-        return self.folder / "model.lock"
-
-    @property
-    def model(self) -> Path:
-        return self.folder / "models" / "net.pt"
-
-    def locks(self, sha256: str, size: int = len(CONTENT), name: str = "net.pt", more: str = "") -> None:
-        self.lock.write_text(
-            f'# Ours.\n\n[[model]]\nname = "{name}"  # the net\nurl = "{self.server.url}"\nsize = {size}\n'
-            f'sha256 = "{sha256}"   # of the file\nlicence = "Apache-2.0"\n{more}'
-        )
-
-    def fetch(self, *arguments: str | Path) -> tuple[int, str]:
-        status = fetch_models.main([str(self.folder), *map(str, arguments)])
-        return status, self.capsys.readouterr().out
-
-    def left(self) -> set[str]:
-        """Every file in the models folder, but for the lock that keeps two fetches apart."""
-        models = self.folder / "models"
-        files = {path.relative_to(models).as_posix() for path in models.rglob("*") if path.is_file()}
-        return files - {".fetch/lock"}
-
-
-@pytest.fixture
-def tool(tmp_path, capsys, monkeypatch) -> Iterator[Tool]:
-    monkeypatch.setattr(download, "WAIT_S", 0.001)
-    folder = tmp_path / "tool"
-    folder.mkdir()
-    with ModelServer(CONTENT) as server:
-        made = Tool(folder, server, capsys)
-        made.locks(sha256(CONTENT))
-        yield made
-        server.shutdown()
+from imaging_data.model_lock import read_lock
 
 
 def test_a_model_is_fetched_once(tool):
@@ -265,6 +197,14 @@ def test_without_a_hash_it_refuses_before_it_fetches(tool):
     assert tool.served.ranges == []
 
 
+def test_only_what_is_asked_for_is_fetched(tool):
+    tool.lock.write_text(tool.lock.read_text() + '[[model]]\nname = "more.pt"\nsha256 = ""\n')
+    assert tool.fetch("--only", "net*")[0] == 0
+    assert tool.left() == {"net.pt"}
+    status, said = tool.fetch("--only", "n?t.zip")
+    assert (status, "is like none of net.pt, more.pt" in said) == (1, True)
+
+
 def test_trust_first_shows_the_hash_and_writes_it_where_it_belongs(tool):
     tool.locks("", size=0)
     before = tool.lock.read_text()
@@ -311,102 +251,6 @@ def test_a_lock_that_is_not_as_agreed_is_refused_by_name(tool, change, named):
     assert "model.lock is not as agreed" in said
     assert str(tool.lock) in said
     assert tool.served.ranges == []
-
-
-def archive(*entries: tuple[str | zipfile.ZipInfo, bytes]) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as opened:
-        for name, content in entries:
-            opened.writestr(name, content)
-    return file.getvalue()
-
-
-def link(name: str) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(name)
-    entry.external_attr = 0o120777 << 16
-    return entry
-
-
-def serves_archive(tool: Tool, content: bytes) -> None:
-    tool.server.served = Served(content)
-    tool.locks(sha256(content), len(content), "task.zip", 'unpack = "zip"\n')
-
-
-def test_an_archive_is_unpacked_and_its_files_are_locked(tool):
-    serves_archive(tool, archive(("task/fold_0/net.pth", b"weights"), ("task/plans.json", b"{}")))
-    assert tool.fetch()[0] == 0
-    assert tool.left() == {"task/fold_0/net.pth", "task/plans.json", "model.lock"}
-    made = read_lock(tool.folder / "models" / "model.lock")
-    assert made["task/fold_0/net.pth"].sha256 == sha256(b"weights")
-    assert {each.source_sha256 for each in made.values()} == {read_lock(tool.lock)["task.zip"].sha256}
-    assert tool.fetch() == (0, "task.zip: already there.\n")
-    (tool.folder / "models" / "task" / "plans.json").write_bytes(b"[]")
-    assert "2 files were made" in tool.fetch()[1]
-    assert (tool.folder / "models" / "task" / "plans.json").read_bytes() == b"{}"
-
-
-@pytest.mark.parametrize(
-    "entries",
-    [
-        (("good", b"x"), ("../bad", b"x")),
-        (("good", b"x"), ("/bad", b"x")),
-        (("good", b"x"), ("a/../../bad", b"x")),
-        (("good", b"x"), (link("bad"), b"/etc/passwd")),
-        (("good", b"x"), ("Good", b"x")),
-        (("good", b"x"), ("good/bad", b"x")),
-        (("good", b"x"), (".fetch/lock", b"x")),
-        (("good", b"x" * 5000),),
-    ],
-)
-def test_an_archive_that_is_not_safe_leaves_nothing(tool, entries, monkeypatch):
-    monkeypatch.setattr(unpacking, "LARGEST_BYTES", 4000)
-    serves_archive(tool, archive(*entries))
-    status, said = tool.fetch()
-    assert status == 1
-    assert "nothing of it was unpacked" in said
-    assert {name for name in tool.left() if not name.startswith(".fetch/")} == set()
-    assert not list(tool.folder.parent.rglob("bad"))
-
-
-def test_a_truncated_archive_is_no_archive(tool):
-    serves_archive(tool, archive(("task/net.pth", b"weights"))[:-10])
-    assert tool.fetch()[0] == 1
-    assert not (tool.folder / "models" / "task").exists()
-
-
-def converts(tool: Tool, body: str) -> None:
-    (tool.folder / "converting.py").write_text(
-        f"import numpy\n\n\ndef to_onnx(source, folder):\n    {body}\n"
-    )
-    tool.locks(sha256(CONTENT), more='convert = "converting:to_onnx"\n')
-
-
-def test_a_model_is_converted_once_by_the_apps_own_code(tool):
-    converts(tool, "(folder / 'net.onnx').write_bytes(source.name.encode() + source.read_bytes()[:4])")
-    assert tool.fetch()[0] == 0
-    assert tool.left() == {"net.onnx", "model.lock"}
-    assert (tool.folder / "models" / "net.onnx").read_bytes() == b"net.pt" + CONTENT[:4]
-    made = read_lock(tool.folder / "models" / "model.lock")["net.onnx"]
-    assert (made.source, made.source_sha256, made.licence) == ("net.pt", sha256(CONTENT), "Apache-2.0")
-    assert tool.fetch() == (0, "net.pt: already there.\n")
-
-
-def test_a_converter_sees_no_file_with_another_hash(tool):
-    converts(tool, "(folder.parent.parent / 'ran').touch()")
-    tool.server.served = Served(OTHER)
-    assert tool.fetch()[0] == 1
-    assert not list(tool.folder.rglob("ran"))
-
-
-@pytest.mark.parametrize(
-    ("body", "said"), [("raise OSError('no luck')", "no luck"), ("pass", "wrote no file")]
-)
-def test_a_converter_that_fails_leaves_nothing(tool, body, said):
-    converts(tool, body)
-    status, told = tool.fetch()
-    assert status == 1
-    assert said in told
-    assert {name for name in tool.left() if not name.startswith(".fetch/")} == set()
 
 
 def test_a_model_without_url_is_brought(tool, tmp_path):
