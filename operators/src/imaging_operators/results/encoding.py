@@ -9,11 +9,17 @@ import struct
 from collections.abc import Iterable
 from functools import lru_cache
 
+from pydicom import Dataset
 from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import RawDataElement
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
+from pydicom.tag import Tag
 
 from ..coding import Code
 
 ITEM = struct.pack("<HH", 0xFFFE, 0xE000)
+LONG = (b"SQ", b"UT")  # of those written here, the VRs with a length of four bytes
 
 
 def element(keyword: str, value: bytes) -> bytes:
@@ -21,7 +27,7 @@ def element(keyword: str, value: bytes) -> bytes:
     tag, vr = _tag_and_vr(keyword)
     if len(value) % 2:
         value += b"\0" if vr == b"UI" else b" "
-    length = struct.pack("<2xL", len(value)) if vr == b"SQ" else struct.pack("<H", len(value))
+    length = struct.pack("<2xL", len(value)) if vr in LONG else struct.pack("<H", len(value))
     return tag + vr + length + value
 
 
@@ -34,8 +40,22 @@ def implicit_element(keyword: str, value: bytes) -> bytes:
 
 
 def text(keyword: str, value: str) -> bytes:
-    """One element of text in the default character repertoire."""
-    return element(keyword, value.encode("ascii"))
+    """One element of text, in UTF-8."""
+    return element(keyword, value.encode())
+
+
+def raw(keyword: str, value: bytes, implicit: bool = False) -> RawDataElement:
+    """An element that pydicom writes as it is."""
+    tag = Tag(keyword)
+    return RawDataElement(tag, dictionary_VR(tag), len(value), value, 0, implicit, True)
+
+
+def encoded(dataset: Dataset) -> bytes:
+    """A data set of pydicom's as the content of an item, in Explicit VR Little Endian and UTF-8."""
+    buffer = DicomBytesIO()
+    buffer.is_implicit_VR, buffer.is_little_endian = False, True
+    write_dataset(buffer, dataset, ["utf-8"])
+    return buffer.getvalue()
 
 
 def sequence(keyword: str, *contents: bytes) -> bytes:

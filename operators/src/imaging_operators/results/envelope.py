@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 from pydicom import Dataset
 from pydicom.charset import convert_encodings
-from pydicom.dataelem import RawDataElement
+from pydicom.dataelem import RawDataElement, convert_raw_data_element
 from pydicom.dataset import FileMetaDataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_sequence_item
@@ -138,8 +138,11 @@ def _schemes(dataset: Dataset) -> Iterator[str]:
     if "CodingSchemeDesignator" in dataset:
         yield dataset.CodingSchemeDesignator
     for tag in dataset.keys() - FUNCTIONAL_GROUPS:
-        if dataset.get_item(tag).VR == "SQ":
-            for item in dataset[tag].value:
+        element = dataset.get_item(tag)
+        if element.VR == "SQ":
+            if isinstance(element, RawDataElement):  # which stays as it is
+                element = convert_raw_data_element(element, encoding=["utf-8"])
+            for item in element.value:
                 yield from _schemes(item)
 
 
@@ -156,12 +159,13 @@ def _add_uids(dataset: Dataset, context: ResultContext) -> None:
 
 
 def _referenced(dataset: Dataset) -> Iterator[str]:
-    """The instances that `dataset` names, in its order; not those that frames name, which are bytes."""
+    """The instances that `dataset` names, in its order; not those that are bytes, which are the source's."""
     if "ReferencedSOPInstanceUID" in dataset:
         yield dataset.ReferencedSOPInstanceUID
     for tag in sorted(dataset.keys() - FUNCTIONAL_GROUPS):
-        if dataset.get_item(tag).VR == "SQ":
-            for item in dataset[tag].value:
+        element = dataset.get_item(tag)
+        if element.VR == "SQ" and not isinstance(element, RawDataElement):
+            for item in element.value:
                 yield from _referenced(item)
 
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 from pydicom import Dataset
 from pydicom.charset import convert_encodings
-from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
 from ..coding import Code, codes
 from .base import ResultContext
-from .evidence import instance_item
+from .encoding import items, raw, sequence, text
+from .evidence import Reference
 from .frames import Frame, functional_groups
 from .identity import CHARACTER_SET
 
@@ -38,11 +38,23 @@ def put_frames(
     dataset.pop("SourceImageSequence", None)  # each frame names its own
     if not dataset.FrameOfReferenceUID:  # then there is no Frame of Reference module (PS3.3 C.7.4.1)
         del dataset.FrameOfReferenceUID, dataset.PositionReferenceIndicator
-    [series] = dataset.ReferencedSeriesSequence
-    series.ReferencedInstanceSequence = [instance_item(reference) for reference in source.references]
+    _put_references(dataset, source.references)
     uid = context.uid("dimensions")
     for item in (*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence):
         item.DimensionOrganizationUID = uid
+
+
+def _put_references(dataset: Dataset, references: Sequence[Reference]) -> None:
+    """The source's series and all its instances, as bytes like the frames: there are hundreds."""
+    instances = [
+        text("ReferencedSOPClassUID", one.sop_class_uid)
+        + text("ReferencedSOPInstanceUID", one.sop_instance_uid)
+        for one in references
+    ]
+    series = sequence("ReferencedInstanceSequence", *instances)
+    series += text("SeriesInstanceUID", references[0].series_instance_uid)
+    value = items([series])
+    dataset[Tag("ReferencedSeriesSequence")] = raw("ReferencedSeriesSequence", value)
 
 
 def _put_functional_groups(dataset: Dataset, per_frame: bytes) -> None:
@@ -51,7 +63,7 @@ def _put_functional_groups(dataset: Dataset, per_frame: bytes) -> None:
     for keyword in OF_ONE_FRAME:
         shared.pop(keyword, None)
     tag = Tag("PerFrameFunctionalGroupsSequence")
-    dataset[tag] = RawDataElement(tag, "SQ", len(per_frame), per_frame, 0, False, True)
+    dataset[tag] = raw("PerFrameFunctionalGroupsSequence", per_frame)
     dataset.set_original_encoding(False, True, convert_encodings(CHARACTER_SET))
     if "PixelPaddingValue" in dataset:
         dataset["PixelPaddingValue"].VR = "US"  # what pydicom finds out only for objects without raw elements

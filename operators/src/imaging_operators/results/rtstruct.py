@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.charset import convert_encodings
-from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileMetaDataset
 from pydicom.tag import Tag
 from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage
@@ -18,7 +17,7 @@ from ..errors import InvalidResult
 from .base import ResultContext
 from .colors import color_of
 from .contours import check_contours
-from .encoding import implicit_element, items
+from .encoding import implicit_element, items, raw
 from .evidence import code_item, instance_item
 from .identity import CHARACTER_SET
 from .outlines import outlines
@@ -57,8 +56,7 @@ class RTStruct:
             _observation(segment, self.interpreted_type) for segment in segments
         ]
         contours = _roi_contours(self.segmentation, context)
-        tag = Tag("ROIContourSequence")
-        dataset[tag] = RawDataElement(tag, "SQ", len(contours), contours, 0, True, True)
+        dataset[Tag("ROIContourSequence")] = raw("ROIContourSequence", contours, implicit=True)
         dataset.set_original_encoding(True, True, convert_encodings(CHARACTER_SET))
         return dataset
 

@@ -128,12 +128,6 @@ def _labelmap(labelmap: NDArray[Any], segments: Sequence[Segment], context: Resu
     coded = encode_frames(labelmap[[frame.slice_index for frame in frames]])
     put_frames(dataset, frames, context)
     put_pixels(dataset, encapsulate(coded))
-    _put_background_last(dataset)
     dataset.file_meta.TransferSyntaxUID = RLELossless
     dataset["PixelData"].is_undefined_length = True
     return dataset
-
-
-def _put_background_last(dataset: Dataset) -> None:
-    """A viewer that takes colours by position in SegmentSequence then shows each segment in its own."""
-    dataset.SegmentSequence = sorted(dataset.SegmentSequence, key=lambda item: item.SegmentNumber == 0)

@@ -1,18 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """The segments of a segmentation: what each is, and how the object describes them."""
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from pydicom import Dataset
+from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRLittleEndian
 
 from ..coding import Code, codes
 from ..errors import InvalidResult
 from .base import ResultContext
 from .colors import RGB, color_of
+from .encoding import element, encoded, items, raw, sequence, text
+
+ALGORITHM = ("SegmentationAlgorithmIdentificationSequence", "SegmentAlgorithmType", "SegmentAlgorithmName")
 
 
 @dataclass(frozen=True)
@@ -52,15 +58,18 @@ def check_numbers(segments: Sequence[Segment]) -> None:
 
 
 def one_frame(segments: Sequence[Segment], context: ResultContext, kind: str) -> Dataset:
-    """A segmentation of the first slice alone: highdicom knows what belongs into the object once."""
+    """A segmentation of the first slice alone: highdicom knows what belongs into the object once.
+
+    It describes the first segment; the others' descriptions follow its example.
+    """
     from highdicom.seg import Segmentation as HighdicomSegmentation
 
     header, info = context.source.header, context.info
-    return HighdicomSegmentation(
+    dataset = HighdicomSegmentation(
         source_images=[header],
         pixel_array=np.ones((1, header.Rows, header.Columns), label_dtype(len(segments))),
         segmentation_type=kind,
-        segment_descriptions=[_description(segment, context) for segment in segments],
+        segment_descriptions=[_description(segments[0], context)],
         series_instance_uid=context.uid("series"),
         series_number=1,
         sop_instance_uid=context.uid("instance"),
@@ -72,6 +81,16 @@ def one_frame(segments: Sequence[Segment], context: ResultContext, kind: str) ->
         content_label="SEGMENTATION",
         transfer_syntax_uid=ExplicitVRLittleEndian,
     )
+    if kind == "LABELMAP":  # highdicom takes as many bits as the one description needs
+        dataset.BitsAllocated = dataset.BitsStored = 8 * label_dtype(len(segments))().itemsize
+        dataset.HighBit = dataset.BitsStored - 1
+    first = {item.SegmentNumber: item for item in dataset.SegmentSequence}
+    algorithm = _algorithm(first[1])
+    described = [_described(segment, algorithm, context) for segment in segments]
+    # Background last: a viewer that takes colours by their position here shows each segment in its own.
+    described += [encoded(first[0])] if 0 in first else []
+    dataset[Tag("SegmentSequence")] = raw("SegmentSequence", items(described))
+    return dataset
 
 
 def names_of(segments: Sequence[Segment]) -> dict[int, str]:
@@ -88,24 +107,53 @@ def _description(segment: Segment, context: ResultContext) -> Any:
     from highdicom import AlgorithmIdentificationSequence
     from highdicom.color import CIELabColor
     from highdicom.seg import SegmentDescription
-    from highdicom.sr import CodedConcept
 
     info = context.info
     algorithm = AlgorithmIdentificationSequence(
         name=info.name, version=info.version, family=codes.cid7162.ArtificialIntelligence
     )
-    description = SegmentDescription(
+    return SegmentDescription(
         segment_number=segment.number,
         segment_label=segment.label,
         segmented_property_category=segment.category,
         segmented_property_type=segment.property_type,
         algorithm_type="AUTOMATIC",
         algorithm_identification=algorithm,
-        tracking_uid=context.run.tracking_uid(segment.number, segment.label),
-        tracking_id=segment.label,
-        display_color=CIELabColor.from_rgb(*(segment.color or color_of(segment.number))),
+        display_color=CIELabColor.from_rgb(*color_of(1)),  # without one the background has none either
     )
-    if segment.laterality is not None:
-        property_type = description.SegmentedPropertyTypeCodeSequence[0]
-        property_type.SegmentedPropertyTypeModifierCodeSequence = [CodedConcept.from_code(segment.laterality)]
-    return description
+
+
+def _algorithm(described: Dataset) -> bytes:
+    """What made the segment: the same for all."""
+    algorithm = Dataset()
+    for keyword in ALGORITHM:
+        algorithm[keyword] = described[keyword]
+    return encoded(algorithm)
+
+
+def _described(segment: Segment, algorithm: bytes, context: ResultContext) -> bytes:
+    """An item of SegmentSequence (PS3.3 C.8.20.4)."""
+    from highdicom.color import CIELabColor
+
+    color = CIELabColor.from_rgb(*(segment.color or color_of(segment.number)))
+    modifier = segment.laterality and sequence(
+        "SegmentedPropertyTypeModifierCodeSequence", coded(segment.laterality)
+    )
+    return (
+        sequence("SegmentedPropertyCategoryCodeSequence", coded(segment.category))
+        + element("SegmentNumber", struct.pack("<H", segment.number))
+        + text("SegmentLabel", segment.label)
+        + algorithm
+        + element("RecommendedDisplayCIELabValue", struct.pack("<3H", *color.value))
+        + sequence("SegmentedPropertyTypeCodeSequence", coded(segment.property_type) + (modifier or b""))
+        + text("TrackingID", segment.label)
+        + text("TrackingUID", context.run.tracking_uid(segment.number, segment.label))
+    )
+
+
+@lru_cache(maxsize=512)
+def coded(code: Code) -> bytes:
+    """The content of the item of a code sequence (PS3.3 table 8.8-1)."""
+    from highdicom.sr import CodedConcept
+
+    return encoded(CodedConcept.from_code(code))
