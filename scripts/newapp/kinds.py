@@ -10,6 +10,7 @@ from .labels import checked, findings, segments
 from .probing import Model, probe
 from .wrong import UnusableBundle
 
+LONGEST_LINE = 110
 IMPORTS = {
     "Segmentation": ["Segment", "Segmentation", "SeriesRule", "TextReport", "Volume"],
     "Classification": ["Classification", "Score", "SeriesRule", "Volume"],
@@ -67,7 +68,7 @@ def _model(name: str, model: Model, labels: list[str]) -> Kind:
     library, load = ENGINES[model.engine]
     monai = "" if model.scores else "\nfrom monai.inferers import sliding_window_inference"
     words = {
-        "about": f"{', '.join(named)} by {model.path.name}.",
+        "about": f"{', '.join(named).capitalize()}, by {model.path.name}.",
         "segments": lines,
         "imports": _imports(result, lines),
         "libraries": f"{library}import torch{monai}",
@@ -97,8 +98,13 @@ def _bundle(folder: Path) -> Kind:
 
 
 def _imports(result: str, lines: str) -> str:
-    used = [name for name in ("codes", "private_code") if f"{name}." in lines or f"{name}(" in lines]
-    return ", ".join([*IMPORTS[result], *used])
+    """The import of what the app uses, as ruff would write it."""
+    codes = [name for name in ("codes", "private_code") if f"{name}." in lines or f"{name}(" in lines]
+    names = sorted(["AppInfo", "InferenceApp", *IMPORTS[result], *codes])
+    line = f"from imaging_operators import {', '.join(names)}"
+    if len(line) <= LONGEST_LINE:
+        return line
+    return "from imaging_operators import (\n" + "".join(f"    {name},\n" for name in names) + ")"
 
 
 def _told_of_voxels(model: Model) -> dict[str, str]:

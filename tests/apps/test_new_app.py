@@ -142,6 +142,16 @@ def test_a_model_of_scores_becomes_an_app_that_classifies(tmp_path, volume):
     assert "model.onnx" in found.model
 
 
+def test_what_is_generated_is_in_good_form(tmp_path):
+    made(tmp_path)
+    for kind in ("torchscript-3d", "onnx-scores"):
+        made(tmp_path / kind, "--model", MODELS[kind](tmp_path), "--patch", "32")
+    for command in (["check"], ["format", "--check"]):
+        ruff = [sys.executable, "-m", "ruff", *command, "--config", ROOT / "pyproject.toml", tmp_path]
+        done = subprocess.run(ruff, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+
+
 def test_a_model_that_was_changed_is_not_loaded(tmp_path, volume):
     app = made(tmp_path, "--model", MODELS["torchscript-3d"](tmp_path), "--patch", "32")
     with (app / "models" / "model.ts").open("ab") as file:
