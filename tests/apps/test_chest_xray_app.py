@@ -2,6 +2,7 @@
 """The app as the gateway starts it: from a DICOM file to coded report, table, picture and page."""
 
 import hashlib
+import importlib.util
 import io
 import json
 import re
@@ -12,14 +13,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from code_tables import codes_in, wrong_with
-from dicom_tools import dciodvfy_errors, dsrdump
+from dicom_tools import dciodvfy_errors, dsrdump, sr_validator_errors
 from pydicom import dcmread
 from pypdf import PdfReader
 from result_files import Written
 from running import WarmWorker, run
 
+from imaging_data import NoMatchingSeries, SeveralImages, UnusableSeries, find_instances
 from imaging_data.phantom.radiograph import FINDINGS, chest_radiograph
 from imaging_data.phantom.radiograph_file import write_radiograph
+from imaging_operators.errors import MissingModel, WrongModel
 
 APP = Path(__file__).parents[2] / "apps" / "chest_xray"
 RESEARCH_ONLY = "NOT FOR CLINICAL USE - RESEARCH ONLY"
@@ -89,6 +92,11 @@ def test_a_radiograph_gives_four_objects_that_validators_accept(written):
     assert kinds(written) == EVERYTHING
     for result in written.document["results"]:
         assert dciodvfy_errors(written.folder / result["file"]) == []
+
+
+@pytest.mark.parametrize("name", ["classification-0", "text-report-0"])
+def test_the_reports_keep_their_templates(written, name):
+    assert sr_validator_errors(written.folder / f"{name}.dcm") == []
 
 
 def test_the_numbers_of_results_json_are_those_of_the_reports(written):
@@ -226,62 +234,69 @@ def test_a_real_radiograph_gives_valid_results_and_says_what_is_not_stated(
         assert dciodvfy_errors(written.folder / result["file"]) == []
 
 
-# refusals: each ends the worker, so they are cold
+# refusals
 
 
-@pytest.mark.parametrize(
-    ("attributes", "said"),
-    [
-        ({"ViewPosition": "LL", "ViewCodeSequence": None}, "ViewPosition is LL"),
-        ({"BodyPartExamined": "HAND", "AnatomicRegionSequence": None}, "BodyPartExamined is HAND"),
-    ],
-)
-def test_a_lateral_and_a_hand_are_refused_by_name(models, tmp_path, attributes, said):
-    write_radiograph(chest_radiograph(1, side=64), tmp_path / "in" / "image.dcm", **attributes)
-    error = refused(models, tmp_path)
+@pytest.fixture(scope="module")
+def app():
+    """The app in this process; its module is called as every app's is."""
+    spec = importlib.util.spec_from_file_location("chest_xray_app", APP / "app.py")
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.ChestXray()
+
+
+def refused(app, folder):
+    """What the app says of the one series in `folder`."""
+    with pytest.raises(UnusableSeries) as error:
+        app.read(app.series.select(find_instances(folder).series))
+    return error.value
+
+
+def test_a_lateral_ends_the_run_with_2_and_says_why(models, tmp_path):
+    write_radiograph(chest_radiograph(1, side=64), tmp_path / "in" / "image.dcm", ViewPosition="LL")
+    done = run(APP / "app.py", tmp_path / "in", tmp_path / "out", HOLOSCAN_MODEL_PATH=str(models))
+    assert done.returncode == 2, done.stderr
+    error = json.loads((tmp_path / "out" / "error.json").read_text())
     assert error["error"] == "NotAFrontalChest"
-    assert said in error["message"]
+    assert "ViewPosition is LL" in error["message"]
     assert "PA or AP" in error["hint"]
 
 
-def test_a_ct_is_refused_by_name(models, chest_series, tmp_path):
-    (tmp_path / "in").symlink_to(chest_series)
-    error = refused(models, tmp_path)
-    assert error["error"] == "NoMatchingSeries"
-    assert "Modality is 'CT'" in error["message"] or "Modality is CT" in error["message"]
+def test_a_hand_is_refused_by_name(app, tmp_path):
+    write_radiograph(chest_radiograph(1, side=64), tmp_path / "image.dcm", BodyPartExamined="HAND")
+    error = refused(app, tmp_path)
+    assert type(error).__name__ == "NotAFrontalChest"
+    assert "BodyPartExamined is HAND" in str(error)
 
 
-def test_two_views_in_one_series_are_refused_by_name(models, tmp_path):
+def test_a_ct_is_refused_by_name(app, chest_series):
+    error = refused(app, chest_series)
+    assert isinstance(error, NoMatchingSeries)
+    assert "Modality is 'CT'" in str(error)
+
+
+def test_two_views_in_one_series_are_refused_by_name(app, tmp_path):
     for number, view in enumerate(("PA", "AP")):
         write_radiograph(
             chest_radiograph(number, side=64),
-            tmp_path / "in" / f"{view}.dcm",
+            tmp_path / f"{view}.dcm",
             view=view,
             StudyInstanceUID="1.2.3",
             SeriesInstanceUID="1.2.3.4",
         )
-    assert refused(models, tmp_path)["error"] == "SeveralImages"
+    assert isinstance(refused(app, tmp_path), SeveralImages)
 
 
-def refused(models, folder):
-    """error.json of a cold run that ends with 2."""
-    done = run(APP / "app.py", folder / "in", folder / "out", HOLOSCAN_MODEL_PATH=str(models))
-    assert done.returncode == 2, done.stderr
-    return json.loads((folder / "out" / "error.json").read_text())
-
-
-def test_a_missing_and_a_changed_model_are_refused_by_name(models, effusion, tmp_path):
-    for name, error in (("missing", "MissingModel"), ("changed", "WrongModel")):
-        folder = tmp_path / name
-        folder.mkdir()
-        if name == "changed":
-            for path in models.iterdir():
-                (folder / path.name).write_bytes(path.read_bytes().replace(b"scores", b"scoreS"))
-        done = run(APP / "app.py", effusion, tmp_path / f"{name}-out", HOLOSCAN_MODEL_PATH=str(folder))
-        assert done.returncode == 1
-        said = json.loads((tmp_path / f"{name}-out" / "error.json").read_text())
-        assert said["error"] == error
-        assert "fetch-models chest_xray" in said["hint"]
+def test_a_missing_and_a_changed_model_are_refused_by_name(app, models, tmp_path):
+    with pytest.raises(MissingModel, match=r"densenet121-res224-all\.onnx") as missing:
+        app.check_models(tmp_path)
+    for path in models.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes().replace(b"scores", b"scoreS"))
+    with pytest.raises(WrongModel, match="SHA-256") as wrong:
+        app.check_models(tmp_path)
+    for error in (missing, wrong):
+        assert "fetch-models chest_xray" in error.value.hint
 
 
 # the app's folder

@@ -110,6 +110,8 @@ def test_without_openvino_onnx_runtime_runs_and_tells_the_same_of_the_model(test
     monkeypatch.setattr(engines, "_openvino", _absent)
     without = Classifier(path, 2)
     assert (without.model, without.findings) == (with_openvino.model, with_openvino.findings)
+    assert with_openvino.engine.startswith("OpenVINO 20")
+    assert without.engine.startswith("ONNX Runtime 1.")
     values = [[one.value for one in classifier(image)] for classifier in (with_openvino, without)]
     assert values[0] == pytest.approx(values[1], abs=2e-4)
 

@@ -69,8 +69,18 @@ def test_a_ct_is_refused(tmp_path):
         read(tmp_path)
 
 
-def test_an_image_without_any_contrast_is_refused(tmp_path):
-    dx(tmp_path, np.full((8, 8), 77, np.uint16))
+@pytest.mark.parametrize(
+    ("stored", "attributes"),
+    [
+        (np.full((8, 8), 77, np.uint16), {}),
+        (np.full((8, 8), 77, np.uint16), {"PixelPaddingValue": 77}),
+        (STORED, {"RescaleSlope": 0, "RescaleIntercept": 5}),
+        (STORED, {"WindowCenter": 50_000, "WindowWidth": 100}),
+        (STORED, {"ModalityLUTSequence": [lookup_table(np.full(4096, 3), 0, 16)]}),
+    ],
+)
+def test_an_image_without_any_contrast_is_refused(tmp_path, stored, attributes):
+    dx(tmp_path, stored, **attributes)
     with pytest.raises(UnsupportedPixels, match="alike"):
         read(tmp_path)
 

@@ -34,11 +34,12 @@ class Scored:
 class Classifier:
     """An ONNX file as `convert.py` writes it.  `model`, `training`, `limits`: what reports must say of it.
 
-    findings: the name of each output, "" for one that was not trained.
+    findings: the name of each output, "" for one that was not trained.  engine: what runs it.
     """
 
     def __init__(self, path: Path, cores: int) -> None:
         self._engine = load(path, cores)
+        self.engine = self._engine.name
         self.engine = self._engine.name
         self.model, self.training, self.limits = map(self._engine.about, ("model", "training", "limits"))
         self.findings: list[str] = json.loads(self._engine.about("findings"))

@@ -28,12 +28,10 @@ def grey_values(
     `header` says the transformations: ModalityLUTSequence or RescaleSlope and RescaleIntercept; the first
     VOI LUT, else the first window (LINEAR, LINEAR_EXACT, SIGMOID), else the full range of the values that
     are in the image; MONOCHROME1 or PresentationLUTShape INVERSE.  Raises UnsupportedPixels for a table that
-    is damaged, and for an image all of whose values are alike.
+    is damaged, and for an image that shows one grey value only.
     """
     inside = stored if padding is None else stored[~padding]
     low, high = (int(inside.min()), int(inside.max())) if inside.size else (0, 0)
-    if low == high:
-        raise UnsupportedPixels("All its grey values are alike.", hint="Send an image that shows something.")
     if high - low < MOST_VALUES:
         table = _shown(np.arange(low, high + 1), header).astype(np.float32)
         grey: NDArray[np.float32] = table[np.clip(stored, low, high).astype(np.intp) - low]
@@ -51,6 +49,8 @@ def _shown(values: NDArray[Any], header: Dataset) -> Floats:
     """What each stored value is shown as, 0 to 1.  `values`: rising, all that occur and maybe more between."""
     real = _real(values, header)
     shown = _windowed(real, header)
+    if np.ptp(shown) == 0:
+        raise UnsupportedPixels("All its grey values are alike.", hint="Send an image that shows something.")
     return 1 - shown if _is_inverted(header) else shown
 
 
@@ -71,7 +71,7 @@ def _windowed(real: Floats, header: Dataset) -> Floats:
         return table.apply(real) / table.greatest
     window = _first_window(header)
     if window is None:
-        return (real - real.min()) / (real.max() - real.min())
+        return np.asarray((real - real.min()) / (np.ptp(real) or 1))
     centre, width = window
     match text_of(header, "VOILUTFunction"):
         case "SIGMOID":
@@ -148,7 +148,7 @@ class LookupTable:
     def apply(self, values: NDArray[Any]) -> Floats:
         """Each value looked up; those before the first or behind the last entry get that one's."""
         index = np.clip(np.rint(values).astype(np.int64) - self.first, 0, len(self.data) - 1)
-        return self.data[index]
+        return np.asarray(self.data[index])
 
 
 def _words(item: Dataset, keyword: str, header: Dataset) -> NDArray[np.uint16]:

@@ -7,6 +7,7 @@ Lengths are in halves of the image's side: x from -1 (the image's left, the pati
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,7 @@ def chest_radiograph(seed: int, findings: Collection[str] = (), side: int = 512)
     return ChestRadiograph(drawn, {name: patient.places[name] for name in FINDINGS if name in findings})
 
 
-def _edge(distance: Floats) -> Floats:
+def _edge(distance: NDArray[Any]) -> Floats:
     """1 inside (distance below 0), 0 outside."""
     return np.asarray(1 / (1 + np.exp(np.clip(distance / SOFT * 4, -30, 30))), np.float32)
 
@@ -83,7 +84,7 @@ class _Patient:
         if "Cardiomegaly" not in findings:
             grey += self.cardiac(self.heart)
         grey = np.clip(grey * self.exposure, 0, 1) ** self.gamma + self.noise * self.grain
-        return np.clip(grey, 0, 1).astype(np.float32)
+        return np.asarray(np.clip(grey, 0, 1), np.float32)
 
     def body(self) -> Floats:
         width = 0.95 - 0.25 * np.clip(-self.y - 0.55, 0, 1)
@@ -96,7 +97,8 @@ class _Patient:
         centre, middle = side * 0.40, (self.apex + 0.75) / 2
         ellipse = ((self.x - centre) / self.lung_width) ** 2 + ((self.y - middle) / 0.78) ** 2
         dome = self.y - (self.dome[side] + 1.6 * (self.x - side * 0.36) ** 2)
-        return _edge((np.sqrt(ellipse) - 1) * 0.3) * _edge(dome)
+        inside: Floats = _edge((np.sqrt(ellipse) - 1) * 0.3) * _edge(dome)
+        return inside
 
     def skeleton(self, lungs: Floats) -> Floats:
         """Ribs, which run down to the sides, and clavicles."""
