@@ -36,6 +36,7 @@ BREAKS = [
     ("informatics_gateway.model", "import informatics_gateway.config", LAYERS),
     ("imaging_operators.results.base", "import imaging_operators.app", MAP),
     ("imaging_operators.loaded", "import imaging_operators.execution", MAP),
+    ("imaging_operators.app", "import imaging_operators.bundle", MAP),
     ("informatics_gateway.deliver", "import sqlite3", SQL),
     ("informatics_gateway.execute", "import pynetdicom", DIMSE),
     ("informatics_gateway.destinations.dicomweb", "import pynetdicom", DIMSE),
