@@ -87,7 +87,7 @@ def _fetch(client: httpx.Client, url: str, partial: Partial, size: int, told: To
     if version:
         headers |= {"Range": f"bytes={start}-", "If-Range": version}
     with client.stream("GET", url, headers=headers) as answer:
-        _refuse(url, answer)
+        refuse(url, answer)
         if answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
             partial.remove()
             raise _TryAgain("it has less than is here, so it is fetched afresh.")
@@ -106,7 +106,7 @@ def _continues(answer: httpx.Response, start: int, version: str) -> bool:
     return _version(answer) in ("", version)
 
 
-def _refuse(url: str, answer: httpx.Response) -> None:
+def refuse(url: str, answer: httpx.Response) -> None:
     """Raises ServerRefuses, or _TryAgain for what may pass."""
     if url.startswith("https:") and any(each.url.scheme != "https" for each in (*answer.history, answer)):
         raise ServerRefuses(f"{url} leads on to an address without TLS: {answer.url}.")

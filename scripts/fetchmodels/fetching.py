@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
@@ -158,15 +158,21 @@ class Fetch:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """One fetch at a time in one models folder; a second one waits."""
-        self.work.mkdir(parents=True, exist_ok=True)
-        with (self.work / "lock").open("w") as file:
+        """One fetch at a time in one models folder, which it locks; a second one waits."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 self._say(f"Another fetch is under way in {self.folder}; waiting for it.")
-                fcntl.flock(file, fcntl.LOCK_EX)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            self.work.mkdir(exist_ok=True)
             yield
+        finally:
+            with suppress(OSError):  # a partial file stays, for the next time
+                self.work.rmdir()
+            os.close(descriptor)
 
     @contextmanager
     def _bar(self, model: LockedModel) -> Iterator[Told]:

@@ -53,7 +53,6 @@ class Tool:
         return status, self.capsys.readouterr().out
 
     def left(self) -> set[str]:
-        """Every file in the models folder, but for the lock that keeps two fetches apart."""
+        """Every file in the models folder."""
         models = self.folder / "models"
-        files = {path.relative_to(models).as_posix() for path in models.rglob("*") if path.is_file()}
-        return files - {".fetch/lock"}
+        return {path.relative_to(models).as_posix() for path in models.rglob("*") if path.is_file()}

@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """scripts/fetch-models against a server that resumes, truncates, lies, redirects and fails, and from a folder."""
 
+import fcntl
+import os
 import subprocess
+import threading
 
+import httpx
 import pytest
 from fetched import CONTENT, OTHER, ROOT, sha256
+from fetchmodels import download
+from fetchmodels.wrong import ServerRefuses
 from model_server import Served
 
 from imaging_data.model_lock import read_lock
@@ -16,6 +22,17 @@ def test_a_model_is_fetched_once(tool):
     assert tool.fetch() == (0, "net.pt: already there.\n")
     assert tool.served.ranges == [None]
     assert tool.left() == {"net.pt"}
+
+
+def test_a_second_fetch_waits_for_the_first(tool):
+    models = tool.folder / "models"
+    models.mkdir()
+    descriptor = os.open(models, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    threading.Timer(0.3, os.close, [descriptor]).start()
+    status, said = tool.fetch()
+    assert (status, "Another fetch is under way" in said) == (0, True)
+    assert [path.name for path in models.iterdir()] == ["net.pt"]
 
 
 def test_broken_connections_are_resumed_where_they_broke(tool):
@@ -273,3 +290,11 @@ def test_the_command_itself():
     )
     assert done.returncode == 1
     assert "In apps/ there is:" in done.stdout
+
+
+def test_an_address_with_tls_may_not_lead_to_one_without():
+    first = httpx.Response(302, request=httpx.Request("GET", "https://weights.org/net.pt"))
+    last = httpx.Response(200, request=httpx.Request("GET", "http://mirror.org/net.pt"), history=[first])
+    with pytest.raises(ServerRefuses, match="without TLS: http://mirror"):
+        download.refuse("https://weights.org/net.pt", last)
+    download.refuse("http://weights.org/net.pt", last)
