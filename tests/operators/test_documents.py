@@ -97,15 +97,15 @@ def test_the_same_run_twice_makes_the_same_bytes(tmp_path, volume, documented):
     assert again.bytes() == documented.bytes()
 
 
-def test_other_images_make_another_object(tmp_path, volume):
-    uids = [
-        {
-            entry["sop_instance_uid"]
-            for entry in write(tmp_path / str(index), volume, KeyObject([index])).document["results"]
-        }
+@pytest.mark.parametrize(
+    "make", [lambda index: KeyObject([index]), lambda index: PresentationState([Mark([(1, 1)], index)])]
+)
+def test_other_images_make_another_object(tmp_path, volume, make):
+    one, other = (
+        write(tmp_path / str(index), volume, make(index)).document["results"][0]["sop_instance_uid"]
         for index in (1, 2)
-    ]
-    assert uids[0].isdisjoint(uids[1])
+    )
+    assert one != other
 
 
 def test_plain_numbers_and_findings_stand_in_the_manifest(documented):
