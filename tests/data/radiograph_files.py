@@ -18,7 +18,9 @@ def picture() -> np.ndarray:
     """Grey from 0 to 1 without any symmetry: what a viewer must show."""
     y, x = np.mgrid[0:ROWS, 0:COLUMNS]
     grey = np.exp(-(((x - 17) / 14) ** 2) - ((y - 20) / 19) ** 2) + 0.2 * x / COLUMNS
-    return (grey - grey.min()) / np.ptp(grey)
+    grey = (grey - grey.min()) / np.ptp(grey)
+    grey[0, 0], grey[-1, -1] = 0, 1
+    return grey
 
 
 def dx(

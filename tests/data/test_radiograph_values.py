@@ -18,6 +18,7 @@ from radiograph_files import COLUMNS, ROWS, dx, lookup_table, picture, read
 GREY = picture()
 TWELVE = np.rint(GREY * 4095).astype(np.uint16)
 NARROW = np.rint(1500 + GREY * 500).astype(np.uint16)
+NARROW[0, 0], NARROW[-1, -1] = 0, 3000  # beyond the window, or the full range would show the same
 SIGNED = np.rint(GREY * 4095 - 2048).astype(np.int16)
 BITS12 = {"BitsStored": 12}
 RAMP = np.arange(4096)
@@ -48,7 +49,7 @@ ENCODINGS = {
     "inverse": (4095 - TWELVE, BITS12 | {"PresentationLUTShape": "INVERSE"}),
     "identity": (TWELVE, BITS12 | {"PresentationLUTShape": "IDENTITY"}),
     "monochrome 1 and window": (
-        np.rint(2000 - GREY * 500).astype(np.uint16),
+        3500 - NARROW,
         BITS12 | {"WindowCenter": 1750.5, "WindowWidth": 501, "PhotometricInterpretation": "MONOCHROME1"},
     ),
     "signed": (SIGNED, BITS12),
