@@ -127,13 +127,7 @@ class Fetch:
             if model.unpack:
                 unpack(file, folder)
             else:
-                named = folder.with_suffix(".source") / PurePosixPath(model.name).name
-                named.parent.mkdir()
-                named.symlink_to(file)  # a converter may look at the name
-                try:
-                    convert(self.app, model.convert, named, folder)
-                finally:
-                    shutil.rmtree(named.parent)
+                convert(self.app, model, file, folder)
             names = sorted(
                 path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
             )

@@ -8,9 +8,9 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from imaging_data.model_lock import is_model_name
+from imaging_data.model_lock import LockedModel, is_model_name
 
 from .wrong import NoRoom, NotConverted, UnsafeArchive
 
@@ -58,13 +58,17 @@ def _check(entries: list[zipfile.ZipInfo], folder: Path) -> None:
         raise NoRoom(f"It unpacks to {total / 1e9:.1f} GB.")
 
 
-def convert(app: Path, converter: str, source: Path, folder: Path) -> None:
-    """Call "module:function" of the app's folder in a Python of its own with `source` and the empty `folder`.
+def convert(app: Path, model: LockedModel, file: Path, folder: Path) -> None:
+    """Call the model's converter, of the app's folder, in a Python of its own with its file and `folder`.
 
-    What it writes into `folder` is what the app loads.  Raises NotConverted with the last line it printed.
+    The file goes by the model's name there.  What is written into the empty `folder` is what the app loads.
+    Raises NotConverted with the last line it printed.
     """
+    converter = model.convert
     module, _, function = converter.partition(":")
     with tempfile.TemporaryDirectory(prefix="gantry-") as home:
+        source = Path(home) / PurePosixPath(model.name).name
+        source.symlink_to(file)
         command = [sys.executable, "-c", CONVERT, module, function, str(source), str(folder)]
         environment = os.environ | {"PYTHONPATH": str(app), "HOME": home}
         try:
