@@ -26,7 +26,7 @@ RUN_BY = {
     "scripts/fetch-models": "tests/apps/test_fetch_models.py::test_the_command_itself",
     "scripts/check-apps": "tests/promises/test_scripts.py::test_check_apps",
     "scripts/bench": "tests/line/test_bench.py",
-    "scripts/train-organ-model": "tests/apps/test_organ_segmentation.py::test_the_command_prints_the_table_of_the_readme",
+    "scripts/train-organ-model": "tests/apps/test_organ_segmentation.py::test_the_command_measures",
     "docker compose up": "tests/promises/test_compose.py::test_studies_and_jobs_survive_down_and_up",
     "docker compose down": "tests/promises/test_compose.py::test_studies_and_jobs_survive_down_and_up",
     "gantry serve": "tests/line/test_line.py",

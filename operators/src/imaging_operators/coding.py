@@ -35,4 +35,5 @@ def written_code(value: str, scheme: str, meaning: str) -> Code:
     if meaning not in meanings:
         there = " or ".join(meanings) or f"nothing; without a public code take the scheme {PRIVATE_SCHEME}"
         raise ValueError(f"{value} of {scheme} means {there}")
-    return meanings[meaning]
+    found: Code = meanings[meaning]
+    return found

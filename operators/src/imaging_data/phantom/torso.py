@@ -185,9 +185,9 @@ def _liver(body: Torso) -> None:
         body.paint(All((lobe, body.within(-3), body.under(side, 5), *halves)), label)
     for _ in range(int(body.draw.integers(0, 4))):
         inside = _scaled(right.radii, 0.5)
-        place = np.asarray(right.centre) + body.draw.uniform(-1, 1, 3) * inside
+        x, y, z = np.asarray(right.centre) + body.draw.uniform(-1, 1, 3) * inside
         radius = float(body.draw.uniform(6, 15))
-        body.paint(Ellipsoid((*map(float, place),), (radius,) * 3), lesion, "liver")
+        body.paint(Ellipsoid((float(x), float(y), float(z)), (radius,) * 3), lesion, "liver")
 
 
 def _chest(body: Torso) -> None:

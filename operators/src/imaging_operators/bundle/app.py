@@ -85,7 +85,7 @@ class BundleApp(InferenceApp):
             return read_channels(series, self.description.channel_keyword, self.description.channels)
         return read_volume(series)
 
-    def predict(self, volume: Any) -> "Results":  # type: ignore[override]
+    def predict(self, volume: Any) -> "Results":
         """The results by the kind of output."""
         images = getattr(volume, "channels", (volume,))
         if self.description.dimensions == 2:

@@ -9,7 +9,7 @@ from ..errors import AppError
 class BadBundle(AppError):
     """The MONAI bundle cannot be run."""
 
-    hint = "Correct the file and key that the message names; apps/organ_segmentation/README.md says what a bundle needs."
+    hint = "Correct what the message names; apps/organ_segmentation/README.md says what a bundle needs."
 
 
 class NotASingleSlice(NotAVolume):

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.data import MetaTensor
-from monai.transforms import AsDiscreted, Compose, Invertd
+from monai.data.meta_tensor import MetaTensor
+from monai.transforms.compose import Compose
+from monai.transforms.post.dictionary import AsDiscreted, Invertd
 from numpy.typing import NDArray
 from torch import nn
 
@@ -40,7 +41,7 @@ class Inference:
         parts = build(read_config(folder))
         return cls(description, parts, load_network(models / description.weights, parts.network))
 
-    def labelmap(self, volumes: Sequence[Volume]) -> NDArray[np.uint8]:
+    def labelmap(self, volumes: Sequence[Volume]) -> NDArray[np.unsignedinteger]:
         """The labels (slices, rows, columns) on the grid of `volumes`, which are the channels.
 
         Raises BadBundle when the transforms do not lead back to that grid, InvalidResult for values that are
@@ -58,12 +59,14 @@ class Inference:
                 f"The model gave labels from {found.min():g} to {found.max():g}; metadata.json has "
                 f"{self.description.outputs} outputs."
             )
-        return np.rint(found[0]).astype(np.uint8 if self.description.outputs <= 256 else np.uint16)
+        labelmap: NDArray[np.unsignedinteger] = np.rint(found[0]).astype(_dtype(self.description.outputs))
+        return labelmap
 
     def scores(self, images: Sequence[Volume | Radiograph]) -> list[float]:
         """One number for each output.  Raises BadBundle for another count."""
+        volumes = [image for image in images if isinstance(image, Volume)]
         flat = self.description.dimensions == 2
-        found = array_of(self._run(flat_tensor_of(images) if flat else tensor_of(images))).ravel()
+        found = array_of(self._run(flat_tensor_of(images) if flat else tensor_of(volumes))).ravel()
         if len(found) != self.description.outputs:
             raise BadBundle(
                 f"{FILE}: the model gives {len(found)} scores; metadata.json has {self.description.outputs} outputs."
@@ -97,3 +100,7 @@ class Inference:
         if not isinstance(done, dict) or not isinstance(next(reversed(done.values())), torch.Tensor):
             raise BadBundle(f"{FILE}: {key} must be transforms of dictionaries; the key {KEYS}.")
         return done
+
+
+def _dtype(outputs: int) -> type[np.uint8] | type[np.uint16]:
+    return np.uint8 if outputs <= 256 else np.uint16

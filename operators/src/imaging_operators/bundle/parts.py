@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pydoc import locate
 from typing import Any
 
-from monai.bundle import ConfigParser
 from monai.bundle.config_item import ComponentLocator
-from monai.inferers import Inferer, SimpleInferer
-from monai.transforms import Compose, Transform
+from monai.bundle.config_parser import ConfigParser
+from monai.inferers.inferer import Inferer, SimpleInferer
+from monai.transforms.compose import Compose
+from monai.transforms.transform import Transform
 from torch import nn
 
 from .errors import BadBundle

@@ -67,7 +67,8 @@ def _window(volume: Volume) -> tuple[float, float]:
 
 def _grey(values: NDArray[np.float32], window: tuple[float, float]) -> NDArray[np.float32]:
     low, high = window
-    return np.clip((values - low) / (high - low) * 255, 0, 255)
+    grey: NDArray[np.float32] = np.clip((values - low) / (high - low) * 255, 0, 255)
+    return grey
 
 
 def _most(labels: NDArray[np.unsignedinteger], axis: int) -> int:

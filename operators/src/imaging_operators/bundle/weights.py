@@ -41,7 +41,7 @@ def _scripted(path: Path) -> nn.Module:
             warnings.simplefilter(
                 "ignore", DeprecationWarning
             )  # torch.export has no file that others write yet
-            module: nn.Module = torch.jit.load(str(path), map_location="cpu")
+            module: nn.Module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError) as error:
         raise BadBundle(f"models/{path.name} is no TorchScript file: {error}.") from error
     return module.eval()
