@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A trained network in the folder layout of nnU-Net v2 as TotalSegmentator's weights have it."""
 
-import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,11 @@ from torch import nn
 from totalsegmentator.map_tasks_config import TASK_ID_WEIGHTS_CONFIGS
 from totalsegmentator.map_to_binary import class_map
 
+from imaging_data.model_lock import FILE, describe_file, lock_text
+
 CONFIGURATION = "3d_fullres"
 NETWORK = "dynamic_network_architectures.architectures.unet.PlainConvUNet"
-FEATURES = (4, 16, 32, 64, 96)
+FEATURES = (12, 16, 32, 64, 96)  # the first no fewer than classes of the phantom
 # Of CT: what nnU-Net's CTNormalization clips to and scales by.
 LOW_HU, HIGH_HU, MEAN_HU, STD_HU = -1004.0, 1500.0, -100.0, 350.0
 SILENT = -30.0  # the bias of a class that was not trained: its logit never wins
@@ -70,8 +71,8 @@ def _architecture() -> dict[str, Any]:
     }
 
 
-def write(models: Path, task: Task, trained: nn.Module, labels: list[int]) -> Path:
-    """Write the folder of `task` into `models`; the checkpoint's path.
+def write(models: Path, task: Task, trained: nn.Module, labels: list[int]) -> None:
+    """Write the folder of `task` into `models`.
 
     `trained` has one head for each of `labels`, background first; the task's other classes stay silent.
     """
@@ -79,15 +80,13 @@ def write(models: Path, task: Task, trained: nn.Module, labels: list[int]) -> Pa
     (folder / "fold_0").mkdir(parents=True)
     (folder / "plans.json").write_text(json.dumps(_plans(task), indent=1))
     (folder / "dataset.json").write_text(json.dumps(_dataset(task), indent=1))
-    checkpoint = folder / "fold_0" / "checkpoint_final.pth"
     content = {
         "network_weights": _all_heads(trained, labels, len(task.classes) + 1).state_dict(),
         "trainer_name": task.trainer,
         "init_args": {"configuration": CONFIGURATION, "fold": 0},
         "inference_allowed_mirroring_axes": None,
     }
-    torch.save(content, checkpoint)
-    return checkpoint
+    torch.save(content, folder / "fold_0" / "checkpoint_final.pth")
 
 
 def _all_heads(trained: nn.Module, labels: list[int], heads: int) -> nn.Module:
@@ -101,18 +100,11 @@ def _all_heads(trained: nn.Module, labels: list[int], heads: int) -> nn.Module:
     return full
 
 
-def write_lock(models: Path, checkpoints: list[Path]) -> None:
-    """Write `models`/model.lock: the SHA-256 of each checkpoint, computed from the file."""
-    entries = []
-    for path in checkpoints:
-        content = path.read_bytes()
-        name, sha256 = path.relative_to(models).as_posix(), hashlib.sha256(content).hexdigest()
-        entries.append(
-            f'[[model]]\nname = "{name}"\nsize = {len(content)}\nsha256 = "{sha256}"\nlicence = "Apache-2.0"\n'
-        )
-    (models / "model.lock").write_text(
-        "# Trained on phantoms by scripts/make-test-models.\n" + "\n".join(entries)
-    )
+def write_lock(models: Path) -> None:
+    """Write `models`/model.lock: the SHA-256 of every file in `models`, computed from the file."""
+    names = sorted(path.relative_to(models).as_posix() for path in models.rglob("*") if path.is_file())
+    made = [replace(describe_file(models, name), licence="Apache-2.0") for name in names]
+    (models / FILE).write_text(lock_text(made, "Trained on phantoms by scripts/make-test-models."))
 
 
 def _dataset(task: Task) -> dict[str, Any]:

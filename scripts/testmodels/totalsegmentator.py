@@ -14,10 +14,11 @@ from imaging_data.phantom import Rendered, torso, torso_grid
 from .nnunet_folder import HIGH_HU, LOW_HU, MEAN_HU, STD_HU, Task, network, write, write_lock
 from .training import Example, train
 
+PHANTOM = "operators/src/imaging_data/phantom"
 SOURCES = (
     "scripts/testmodels/nnunet_folder.py",
     "scripts/testmodels/training.py",
-    "operators/src/imaging_data/phantom",
+    *(f"{PHANTOM}/{name}.py" for name in ("grid", "scene", "shapes", "torso", "vessels")),
 )
 SEEDS = range(1000, 1024)  # the tests look at seeds below these
 TOTAL = Task(297, "total", "nnUNetTrainer_4000epochs_NoMirroring", 3.0, (112, 112, 128))
@@ -41,10 +42,9 @@ def make(models: Path) -> None:
     labels = [0, *(TOTAL.classes[CLASS_OF.get(name, name)] for name in names)]
     body = network(2)
     train(body, list(_bodies(phantoms)), (48, 64, 64), steps=60)
-    write_lock(
-        models,
-        [write(models, TOTAL, total, labels), write(models, BODY, body, [0, BODY.classes["body_trunc"]])],
-    )
+    write(models, TOTAL, total, labels)
+    write(models, BODY, body, [0, BODY.classes["body_trunc"]])
+    write_lock(models)
 
 
 def _organs(phantoms: list[Rendered], names: list[str]) -> Iterator[Example]:

@@ -26,9 +26,9 @@ _networks: dict[tuple[str, str], dict[str, Any]] = {}  # by folder and folds: wh
 
 @contextmanager
 def predicting(warm: bool, bf16: bool) -> Iterator[None]:
-    """For this time TotalSegmentator predicts in this process.
+    """For this time TotalSegmentator predicts in this process, without worker processes.
 
-    warm: checkpoints are read once a process, and images without worker processes.  bf16: in bfloat16 on a CPU.
+    warm: checkpoints are read once a process.  bf16: in bfloat16.
     """
     module = import_module("totalsegmentator.nnunet")  # after `package`: its import patches nnU-Net
     before = module.nnUNetPredictor
@@ -42,12 +42,12 @@ def predicting(warm: bool, bf16: bool) -> Iterator[None]:
 def _variant(base: Any, warm: bool, bf16: bool) -> Any:
     """A subclass of nnU-Net's predictor; the package looks at its signature, which is that of `base`."""
     methods: dict[str, Any] = {
+        "predict_from_files": _predict_here,
         "_internal_get_sliding_window_slicers": _count_tiles,
         "_internal_maybe_mirror_and_predict": _predict_in_bfloat16 if bf16 else _predict_tile,
     }
     if warm:
         methods["initialize_from_trained_model_folder"] = _load_once
-        methods["predict_from_files"] = _predict_here
     return type("Predictor", (base,), methods)
 
 
@@ -82,4 +82,5 @@ def _predict_in_bfloat16(self: Any, image: Any) -> Any:
     import torch
 
     with torch.autocast(self.device.type, torch.bfloat16):
-        return _predict_tile(self, image)
+        logits = _predict_tile(self, image)
+    return logits.half()  # as nnU-Net sums them; bfloat16 with float16 is slow
