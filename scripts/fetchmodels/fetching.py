@@ -83,7 +83,8 @@ class Fetch:
             return f"{model.name}: {found.size} bytes, SHA-256 {found.sha256} as in {FILE}."
         made = self._made(model, found, file)
         Partial(file).remove()
-        return f"{model.name}: {len(made)} files were made of it, SHA-256 {found.sha256} as in {FILE}."
+        of_it = made[0] if len(made) == 1 else f"{len(made)} files"
+        return f"{model.name}: SHA-256 {found.sha256} as in {FILE}; made of it: {of_it}."
 
     def _brought(self, model: LockedModel) -> Path:
         """A file in the work folder, from the folder --from, from the web, or from its place in the folder."""

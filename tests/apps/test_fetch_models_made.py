@@ -40,7 +40,7 @@ def test_an_archive_is_unpacked_and_its_files_are_locked(tool):
     assert {each.source_sha256 for each in made.values()} == {read_lock(tool.lock)["task.zip"].sha256}
     assert tool.fetch() == (0, "task.zip: already there.\n")
     (tool.folder / "models" / "task" / "plans.json").write_bytes(b"[]")
-    assert "2 files were made" in tool.fetch()[1]
+    assert "made of it: 2 files" in tool.fetch()[1]
     assert (tool.folder / "models" / "task" / "plans.json").read_bytes() == b"{}"
 
 
