@@ -36,13 +36,13 @@ def check_contours(
     places = {(one.instance.sop_instance_uid, one.frame): index for index, one in enumerate(slices)}
     drawn = 0
     for number, index, polygons in _drawn(split(content).dataset, places, names):
-        one = slices[index]
-        found = filled(
-            [_pixels(points, one, name_of(number, names)) for points in polygons], labelmap.shape[1:]
-        )
-        wanted = labelmap[index] == number
-        if not np.array_equal(found, wanted):
-            raise WrongGeometry(_difference(found, wanted, one, name_of(number, names)))
+        one, name = slices[index], name_of(number, names)
+        loops = [_pixels(points, one, name) for points in polygons]
+        rows, columns = _box(loops, labelmap.shape[1:], f"A contour of {name} on {one.name}")
+        found = filled([loop - [rows.start, columns.start] for loop in loops], _shape(rows, columns))
+        if not np.array_equal(found, labelmap[index, rows, columns] == number):
+            wanted = labelmap[index] == number
+            raise WrongGeometry(_difference(filled(loops, wanted.shape), wanted, one, name))
         drawn += int(np.count_nonzero(found))
     marked = int(np.count_nonzero(labelmap))
     if drawn != marked:
@@ -77,6 +77,20 @@ def _pixels(points: Points, one: Slice, name: str) -> Points:
     if off > OFF_PLANE_MM:
         raise WrongGeometry(f"A contour of {name} lies {off:.4g} mm off {one.name}, which it names.")
     return np.stack([offsets @ down / one.pixel_spacing[0], offsets @ right / one.pixel_spacing[1]], axis=1)
+
+
+def _box(loops: Sequence[Points], shape: tuple[int, ...], name: str) -> tuple[slice, slice]:
+    """The rows and columns that the polygons reach; WrongGeometry where they leave the image."""
+    low = np.floor(np.min([loop.min(axis=0) for loop in loops], axis=0)).astype(int)
+    high = np.ceil(np.max([loop.max(axis=0) for loop in loops], axis=0)).astype(int)
+    if (low < -1).any() or (high > shape).any():
+        raise WrongGeometry(f"{name} leaves the image.")
+    low, high = np.maximum(low, 0), np.minimum(high, np.array(shape) - 1)
+    return slice(int(low[0]), int(high[0]) + 1), slice(int(low[1]), int(high[1]) + 1)
+
+
+def _shape(rows: slice, columns: slice) -> tuple[int, int]:
+    return rows.stop - rows.start, columns.stop - columns.start
 
 
 def filled(polygons: Sequence[Points], shape: tuple[int, ...]) -> NDArray[np.bool_]:

@@ -118,10 +118,12 @@ def _observation(segment: Segment, interpreted_type: str) -> Dataset:
 
 def _roi_contours(segmentation: Segmentation, context: ResultContext) -> bytes:
     """The value of ROIContourSequence, in Implicit VR: thousands of contours are dear as pydicom objects."""
+    from scipy.ndimage import find_objects
+
     labelmap = segmentation.on_source(context.volume)
-    present = [np.flatnonzero(np.bincount(one.reshape(-1))) for one in labelmap]
+    boxes = [find_objects(one, len(segmentation.segments)) for one in labelmap]
     return items(
-        _roi_contour(segment, items(_contours(segment.number, labelmap, present, context)))
+        _roi_contour(segment, items(_contours(segment.number, labelmap, boxes, context)))
         for segment in segmentation.segments
     )
 
@@ -140,13 +142,15 @@ def _color(segment: Segment) -> bytes:
 
 
 def _contours(
-    number: int, labelmap: NDArray[Any], present: list[NDArray[np.intp]], context: ResultContext
+    number: int, labelmap: NDArray[Any], boxes: list[list[Any]], context: ResultContext
 ) -> Iterator[bytes]:
-    """One item for each piece of the segment on each slice."""
+    """One item for each piece of the segment on each slice.  boxes: rows and columns, by slice and segment."""
     for index, piece in enumerate(context.source.slices):
-        if number in present[index]:
-            for polygon in outlines(labelmap[index] == number):
-                yield _contour(_in_patient(polygon, piece, context), piece)
+        box = boxes[index][number - 1]
+        if box is not None:
+            first = np.array([box[0].start, box[1].start])
+            for polygon in outlines(labelmap[index][box] == number):
+                yield _contour(_in_patient(polygon + first, piece, context), piece)
 
 
 def _in_patient(
