@@ -29,8 +29,9 @@ def draw(volume: Volume, found: Found, colors: Sequence[RGB]) -> NDArray[np.uint
     planes = []
     for axis, (across, up) in ((1, (0, 2)), (2, (0, 1))):
         index = _fullest(labels, axis)
-        grey = np.clip((np.take(values, index, axis) - low) / (high - low), 0, 1) * 255
-        plane = _painted(grey, np.take(labels, index, axis), colors)
+        where = (slice(None),) * axis + (index,)
+        grey = np.clip((values[where] - low) / (high - low), 0, 1) * 255
+        plane = _painted(grey, labels[where], colors)
         turned = plane[::-1, ::-1].transpose(1, 0, 2)  # RAS to a screen: right on the left, head or front up
         planes.append(_scaled(turned, spacing_mm[across] / spacing_mm[up]))
     gap = np.zeros((HEIGHT, GAP, 3), np.uint8)

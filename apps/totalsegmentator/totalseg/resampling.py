@@ -26,7 +26,7 @@ def _linear_axis(array: NDArray[Any], count: int, axis: int) -> NDArray[Any]:
     below = np.minimum(places.astype(int), array.shape[axis] - 1)
     above = np.minimum(below + 1, array.shape[axis] - 1)
     part = (places - below).astype(np.float32).reshape([-1 if each == axis else 1 for each in range(3)])
-    low, high = np.take(array, below, axis), np.take(array, above, axis)
+    low, high = _picked(array, below, axis), _picked(array, above, axis)
     return low + part * (high - low)
 
 
@@ -35,8 +35,13 @@ def nearest(labels: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     for axis in range(3):
         if labels.shape[axis] != shape[axis]:
             places = np.floor(_places(labels.shape[axis], shape[axis]) + 0.5).astype(int)
-            labels = np.take(labels, np.minimum(places, labels.shape[axis] - 1), axis)
+            labels = _picked(labels, np.minimum(places, labels.shape[axis] - 1), axis)
     return labels
+
+
+def _picked(array: NDArray[Any], places: NDArray[np.int64], axis: int) -> NDArray[Any]:
+    """Whole planes; `np.take` would copy all of an array that is not contiguous first."""
+    return np.asarray(array[(slice(None),) * axis + (places,)])
 
 
 def _places(before: int, after: int) -> NDArray[np.float64]:
