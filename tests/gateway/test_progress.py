@@ -11,24 +11,19 @@ import subprocess
 import sys
 import termios
 import threading
-import time
 from pathlib import Path
 
 import pytest
 from app_jobs import APP, IDENTITY, REQUEST, Bench
 from builders import ct_series
+from one_line import Line
 
-from imaging_data import input_hash
-from informatics_gateway.config import Config
 from informatics_gateway.errors import AppFailed
-from informatics_gateway.execute import Executor
-from informatics_gateway.model import Association, Instance, Job, JobStatus, SeriesKey
+from informatics_gateway.model import Instance
 from informatics_gateway.pipeline import milestones
 from informatics_gateway.pipeline.milestones import MOST, Milestones
-from informatics_gateway.pipeline.steps import Steps
 from informatics_gateway.runners import progress
 from informatics_gateway.runners.progress import FILE, Tail, parse
-from informatics_gateway.store import Store
 
 COPIES = Path(__file__).parent / "apps" / "copies"
 
@@ -214,55 +209,27 @@ def test_an_app_cannot_flood_the_journal(noted):
     assert len(noted(*((0.0, f"step {number}", 0.0) for number in range(5000)))) == MOST
 
 
-class Line:
-    """One job in a real journal, and the real step that executes it."""
-
-    def __init__(self, storage: Path, **wanted: object) -> None:
-        route = {"called_ae_title": "TOOL", "app": "tool", "destinations": ["files"]}
-        files = {"name": "files", "kind": "folder", "path": storage / "out", "clinical": False}
-        tables = {"app": [{"name": "tool", "path": APP}], "route": [route], "destination": [files]}
-        config = Config.model_validate({"storage": {"path": storage}} | tables)
-        self.store, self.executor = Store(storage), Executor(config)
-        self.steps = Steps(self.store, config, self.executor)
-        folder = storage / "instances"
-        folder.mkdir()
-        (folder / "1").write_text(json.dumps(wanted))
-        instance = Instance("1.2.3.1.1", "1.2", "1.2.4", IDENTITY, folder / "1", "0" * 64)
-        who = Association("a", "MODALITY@127.0.0.1", "MODALITY", "TOOL", "127.0.0.1", 0.0)
-        self.store.record_arrivals([(who, instance, time.time())])
-        key = SeriesKey("MODALITY@127.0.0.1", "TOOL", "1.2.3", "1.2.4")
-        sealed = self.store.seal(key, input_hash(["0" * 64]), [instance], "quiet")
-        self.store.queue(sealed, config.routes)
-
-    @property
-    def job(self) -> Job:
-        [job] = self.store.jobs()
-        return job
-
-    def execute(self) -> list[str]:
-        """Execute the job; its events."""
-        try:
-            self.steps.take(self.job)
-            return [event.text for event in self.store.events(1)]
-        finally:
-            self.store.close()
-            self.executor.close()
+def events_of(storage: Path, **wanted: object) -> list[str]:
+    """The events of a job, executed by the line, whose input says what the app shall do."""
+    (storage / "input").mkdir()
+    (storage / "input" / "1").write_text(json.dumps(wanted))
+    instance = Instance("1.2.3.1.1", "1.2", "1.2.4", IDENTITY, storage / "input" / "1", "0" * 64)
+    with Line(storage, APP, [instance]) as line:
+        line.step()
+        return line.events
 
 
 def test_progress_becomes_events_of_the_job(tmp_path):
     pieces = [line("read", 0), line("find Jane", 0.4), line("find Jane", 0.5)]
-    events = Line(tmp_path, do="progress", pieces=pieces).execute()
+    events = events_of(tmp_path, do="progress", pieces=pieces)
     assert events[2:-1] == ["progress: read", "progress: find [patient], 40%"]
     assert events[-1].startswith("executed in ")
 
 
 def test_notes_of_results_json_become_events_without_the_patient(tmp_path):
-    line = Line(tmp_path, do="say", notes=["StudyID of Doe is\nno SH", "second"])
-    events = line.execute()
+    events = events_of(tmp_path, do="say", notes=["StudyID of Doe is\nno SH", "second"])
     assert events[-3].startswith("executed in ")
     assert events[-2:] == ["note: StudyID of [patient] is no SH", "note: second"]
-    with Store(tmp_path) as store:
-        assert store.job(1).status is JobStatus.EXECUTED
 
 
 # on a terminal

@@ -21,6 +21,10 @@ TAIL_BYTES = 1 << 14
 OUT_OF_MEMORY = re.compile(r"(?:^|\.)(?:MemoryError|_ArrayMemoryError|OutOfMemoryError|OutOfMemory)(?::|$)")
 
 
+# The sentence of our apps' OutOfMemory; their AppError's is the gateway's own.
+OUT_OF_MEMORY_SAID = "The app ran out of memory."
+
+
 def check(ended: Ended, folder: AttemptFolder, hide: Callable[[str], str] = str) -> None:
     """Raise the error that an app's end stands for; an exit status of 0 stands for none.
 
@@ -41,7 +45,8 @@ def _raise_in_its_words(ended: Ended, folder: AttemptFolder, hide: Callable[[str
     said = read_error(folder.output)
     kind, hint = said.get("error", ""), hide(plain(said.get("hint", ""))) or None
     message = said.get("message", "") or last_line(folder.log)
-    sentence = hide(plain(message)) or f"Its exit status is {ended.exit}; it said nothing."
+    detail = message.removeprefix(AppFailed().sentence).removeprefix(OUT_OF_MEMORY_SAID).strip()
+    sentence = hide(plain(detail)) or f"Its exit status is {ended.exit}; it said nothing."
     if ended.exit == REFUSED:
         raise AppRefused(sentence, hint)
     if OUT_OF_MEMORY.search(kind) or OUT_OF_MEMORY.search(message.split()[0] if message else ""):

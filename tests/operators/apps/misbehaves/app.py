@@ -42,6 +42,8 @@ class Misbehaves(InferenceApp):
                 raise ZeroDivisionError("by my own fault")
             case "starve":
                 np.empty(2**62, np.uint8)
+            case "nan":
+                return Segmentation(np.full(volume.shape, np.nan), [Segment(1, codes.SCT.Organ, "Nothing")])
             case "nothing":
                 return None
             case "read stdin":
