@@ -58,9 +58,11 @@ def parse(line: bytes) -> tuple[str, float] | None:
         said: Any = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    step, fraction = (said.get("step"), said.get("fraction")) if isinstance(said, dict) else (None, None)
+    if not isinstance(said, dict):
+        return None
+    step, fraction = said.get("step"), said.get("fraction")
     if not isinstance(step, str) or not STEP.fullmatch(step) or not step.strip():
         return None
-    if type(fraction) not in (int, float) or not 0 <= fraction <= 1:
+    if not isinstance(fraction, int | float) or isinstance(fraction, bool) or not 0 <= fraction <= 1:
         return None
     return step.strip(), float(fraction)
