@@ -17,6 +17,7 @@ from imaging_data import NotAVolume, find_instances
 from imaging_operators import graph  # noqa: F401 - makes holoscan, which `import monai` imports, ready
 from imaging_operators.bundle.app import BundleApp
 from imaging_operators.bundle.errors import BadBundle, NotASingleSlice
+from imaging_operators.errors import InvalidResult
 
 SHAPE = (5, 7, 9)
 AXES = np.eye(3)
@@ -195,6 +196,12 @@ def test_a_result_of_which_most_is_not_as_usual_says_so_first(tmp_path):
 def test_transforms_that_do_not_lead_back_are_refused(tmp_path, inference, said):
     app = app_of(write_bundle(tmp_path / "bundle", inference=inference))
     with pytest.raises(BadBundle, match=said):
+        labelmap_of(app, ct(tmp_path / "ct"))
+
+
+def test_a_model_that_gives_nan_is_refused(tmp_path):
+    app = app_of(write_bundle(tmp_path / "bundle", weights=weights_above(float("nan"))))
+    with pytest.raises(InvalidResult, match="holds NaN or infinity"):
         labelmap_of(app, ct(tmp_path / "ct"))
 
 

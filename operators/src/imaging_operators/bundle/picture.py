@@ -26,13 +26,13 @@ RGB = NDArray[np.uint8]
 def draw(volume: Volume, labelmap: NDArray[np.unsignedinteger], segments: Sequence[Segment]) -> RGB:
     """uint8 (rows, columns, 3): coronal, axial, and the names of the segments."""
     values, labels, spacing_mm = _upright(volume, labelmap)
-    grey = _grey(values, _window(volume))
+    window = _window(volume)
     colors = np.array([(0, 0, 0), *(each.color or color_of(each.number) for each in segments)], np.float32)
     row, index = _most(labels, 1), _most(labels, 0)
     dz, dy, dx = spacing_mm
     panels = [
-        _panel(grey[::-1, row], labels[::-1, row], colors, (dz, dx)),
-        _panel(grey[index], labels[index], colors, (dy, dx)),
+        _panel(_grey(values[::-1, row], window), labels[::-1, row], colors, (dz, dx)),
+        _panel(_grey(values[index], window), labels[index], colors, (dy, dx)),
     ]
     gap = np.zeros((HEIGHT, GAP, 3), np.uint8)
     planes = np.concatenate([panels[0], gap, panels[1]], axis=1)
