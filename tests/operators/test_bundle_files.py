@@ -13,6 +13,8 @@ from imaging_operators import codes
 from imaging_operators.bundle.app import BundleApp
 from imaging_operators.bundle.errors import BadBundle
 from imaging_operators.coding import written_code
+from informatics_gateway.apps import find_app
+from informatics_gateway.errors import AppFailed
 
 INPUT, OUTPUT = "network_data_format.inputs.image", "network_data_format.outputs.pred"
 
@@ -57,6 +59,12 @@ def test_the_command_refuses_in_one_line(tmp_path):
     )
     assert len(done.stderr.splitlines()) == 1
     assert module().returncode == 1
+
+
+def test_the_gateway_tells_what_is_wrong_with_a_bundle(bundle):
+    (bundle / "configs" / "inference.json").write_text('{"network_def": "$1"}')
+    with pytest.raises(AppFailed, match=r"inference\.json: network_def is Python \(\$1\), which is not run"):
+        find_app(str(bundle), bundle).manifest()
 
 
 def test_the_series_rule_and_needs_come_from_the_metadata(tmp_path):
