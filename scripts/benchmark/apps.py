@@ -75,15 +75,16 @@ def table(case: Case, measured: Mapping[str, list[dict[str, Any]]]) -> Table:
     grid = Table(title=f"{case.name}: median of {rounds}")
     facts = list(dict.fromkeys(fact for runs in measured.values() for fact in runs[0] if fact not in OWN))
     grid.add_column("contender")
-    for column in ("seconds", "ours is faster", "peak MiB", *(fact.replace("_", " ") for fact in facts)):
+    ratios = ("ours is faster",) if case.compared else ()
+    for column in ("seconds", *ratios, "peak MiB", *(fact.replace("_", " ") for fact in facts)):
         grid.add_column(column, justify="right")
     ours = measured[case.contenders[0].name]
     for contender in case.contenders:
         runs = measured[contender.name]
-        faster = "" if runs is ours else f"x {ratio(runs, ours):.2f}"
+        faster = ("" if runs is ours else f"x {ratio(runs, ours):.2f}",) if case.compared else ()
         cells = (_shown([one.get(fact) for one in runs]) for fact in facts)
         grid.add_row(
-            contender.name, _shown(_of(runs, "seconds")), faster, _shown(_of(runs, "peak_mb")), *cells
+            contender.name, _shown(_of(runs, "seconds")), *faster, _shown(_of(runs, "peak_mb")), *cells
         )
     return grid
 

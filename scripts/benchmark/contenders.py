@@ -37,10 +37,14 @@ class Contender:
 
 @dataclass(frozen=True)
 class Case:
-    """One comparison: its contenders do the same work on the same input; the first is ours."""
+    """One comparison: its contenders do the same work on the same input; the first is ours.
+
+    compared: whether they do; else each has work of its own, and no ratio is shown.
+    """
 
     name: str
     contenders: Sequence[Contender]
+    compared: bool = True
 
 
 def child(module: str, *arguments: str | Path) -> list[str | Path]:
@@ -59,7 +63,8 @@ def peak_mb() -> float:
 
 
 def run(contender: Contender) -> dict[str, Any]:
-    """Run it once: what it reported, `process_s` and `peak_mb` (its largest process).
+    """Run it once: what it reported, `process_s`, `cpu_s` (its processes' own, which other work on the machine
+    leaves alone, unless it reported that, too) and `peak_mb` (its largest process).
 
     Raises RuntimeError with the end of its output when it fails.
     """
@@ -75,6 +80,7 @@ def run(contender: Contender) -> dict[str, Any]:
     if process.returncode != 0:
         raise RuntimeError(f"{contender.name} ended with {process.returncode}:\n{said}{complaint[-4000:]}")
     measured = {"process_s": seconds, "peak_mb": usage.ru_maxrss * 1024 / MIB}
+    measured["cpu_s"] = usage.ru_utime + usage.ru_stime
     return {"seconds": seconds} | measured | _reported(said)
 
 
