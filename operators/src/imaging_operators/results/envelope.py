@@ -2,6 +2,7 @@
 """What all results share: whose study, which series, made by whom and when, and their identifiers."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
@@ -41,6 +42,7 @@ SERIES_NUMBERS = {
     "fractional-segmentation": 313,
 }
 OTHER_SERIES_NUMBER = 309
+SCHEME_OF_ITS_OWN = re.compile(rb"\x08\x00\x02\x01SH..99", re.DOTALL)  # a CodingSchemeDesignator from 99
 SHORT_NAMES = {
     "segmentation": "SEG",
     "measurements": "numbers",
@@ -141,6 +143,8 @@ def _schemes(dataset: Dataset) -> Iterator[str]:
         element = dataset.get_item(tag)
         if element.VR == "SQ":
             if isinstance(element, RawDataElement):  # which stays as it is
+                if not SCHEME_OF_ITS_OWN.search(element.value or b""):
+                    continue
                 element = convert_raw_data_element(element, encoding=["utf-8"])
             for item in element.value:
                 yield from _schemes(item)

@@ -16,7 +16,7 @@ LONGEST_RUN = 128
 def encode_frames(frames: NDArray[np.uint8] | NDArray[np.uint16]) -> list[bytes]:
     """Each frame of `frames` (frames, rows, columns) as the content of one RLE item."""
     planes = [frames] if frames.dtype == np.uint8 else [frames >> 8, frames & 0xFF]  # high byte first (G.2)
-    coded = [_encode_plane(plane.astype(np.uint8)) for plane in planes]
+    coded = [_encode_plane(plane.astype(np.uint8, copy=False)) for plane in planes]
     return [_with_header(segments) for segments in zip(*coded, strict=True)]
 
 

@@ -125,9 +125,10 @@ def _binary(labelmap: NDArray[Any], segments: Sequence[Segment], context: Result
 def _labelmap(labelmap: NDArray[Any], segments: Sequence[Segment], context: ResultContext) -> Dataset:
     frames = labelmap_frames(labelmap)
     dataset = one_frame(segments, context, "LABELMAP")
-    coded = encode_frames(labelmap[[frame.slice_index for frame in frames]])
+    first, last = frames[0].slice_index, frames[-1].slice_index
+    coded = encode_frames(labelmap[first : last + 1])  # those between that show nothing are left out
     put_frames(dataset, frames, context)
-    put_pixels(dataset, encapsulate(coded))
+    put_pixels(dataset, encapsulate([coded[frame.slice_index - first] for frame in frames]))
     dataset.file_meta.TransferSyntaxUID = RLELossless
     dataset["PixelData"].is_undefined_length = True
     return dataset
