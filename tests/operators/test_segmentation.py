@@ -10,7 +10,7 @@ from highdicom.seg import segread
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 from result_files import SEGMENTS, block, ct, shown, volume_in, write
 
-from imaging_operators import Segment, Segmentation, codes
+from imaging_operators import Code, Segment, Segmentation, codes, private_code
 from imaging_operators.errors import InvalidResult
 
 LUNG = codes.SCT.Lung
@@ -203,6 +203,7 @@ def test_without_a_frame_of_reference_it_lies_where_its_source_says(tmp_path):
     ("labelmap", "numbers", "sentence"),
     [
         (np.ones((2, 2, 2)), [1], "dtype float64; integers or booleans are needed"),
+        (np.full((2, 2, 2), np.nan), [1], "no numbers .NaN or infinite.. In the labelmap"),
         (np.ones((2, 2), int), [1], r"shape \(2, 2\); \(slices, rows, columns\)"),
         (np.zeros((2, 2, 2), int), [1], "The labelmap is empty"),
         (np.zeros((0, 2, 2), int), [1], "The labelmap is empty"),
@@ -248,3 +249,16 @@ def test_every_dtype_of_integers_will_do(tmp_path, volume):
         for name in ("uint8", "int64", "uint16")
     ]
     assert bytes_of[0] == bytes_of[1] == bytes_of[2]
+
+
+@pytest.mark.parametrize("kind", ["binary", "labelmap"])
+def test_a_scheme_of_one_s_own_is_declared(tmp_path, volume, kind):
+    segment = Segment(1, private_code("X1", "Größe"), "Größe ü", category=Code("C1", "99OWN", "Category"))
+    written = write(tmp_path / "out", volume, Segmentation(block(volume) > 0, [segment]), segmentation=kind)
+    seg = written["segmentation-0"]
+    declared = {item.CodingSchemeDesignator for item in seg.CodingSchemeIdentificationSequence}
+    assert declared == {"99GANTRY", "99OWN"}
+    assert seg.SegmentSequence[0].SegmentLabel == "Größe ü"
+    assert seg.SegmentSequence[0].SegmentedPropertyTypeCodeSequence[0].CodeMeaning == "Größe"
+    public = write(tmp_path / "public", volume, one(block(volume) > 0), segmentation=kind)
+    assert "CodingSchemeIdentificationSequence" not in public["segmentation-0"]
