@@ -19,7 +19,7 @@ class ChestXray(InferenceApp):
         name="chest_xray",
         version="0.1.0",
         creator="Gantry",
-        needs=Needs(cpu=CORES, memory_mb=2048, timeout_s=120),
+        needs=Needs(cpu=CORES, memory_mb=2048, timeout_s=300),
         models=(MODEL,),
     )
     series = SeriesRule(Modality={"CR", "DX"})
