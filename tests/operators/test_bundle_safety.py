@@ -47,6 +47,11 @@ def refusal(folder):
         ({"network_def": NETWORK | {"_mode_": "debug"}}, "network_def._mode_ is 'debug'"),
         ({"network_def": NETWORK | {"_requires_": "$print('x')"}}, "network_def._requires_ is Python"),
         ({"network_def": {"_target_": "resnet18", "pretrained": True}}, "network_def.pretrained would load"),
+        (
+            {"network_def": {"_target_": "ResNetFeatures", "model_name": "resnet18"}},
+            "pretrained must be false",
+        ),
+        ({"inferer": {"_target_": "SaveImage", "output_dir": "owned"}}, "'SaveImage', which is no network"),
         ({"network_def": {"_target_": "os.mkdir", "path": "owned"}}, "'os.mkdir', which is no network"),
         ({"network_def": {"_target_": "torch.nn.modules.torch.hub.load"}}, "which is no network"),
         ({"network_def": {"_target_": "torch.load", "f": "x"}}, "'torch.load', which is no network"),

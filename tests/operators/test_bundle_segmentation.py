@@ -22,7 +22,7 @@ from imaging_operators.errors import InvalidResult
 SHAPE = (5, 7, 9)
 AXES = np.eye(3)
 ORIENTATIONS = [
-    [*(sign_row * AXES[row]), *(sign_column * AXES[column])]
+    [float(part) + 0 for part in (*(sign_row * AXES[row]), *(sign_column * AXES[column]))]
     for (row, column), sign_row, sign_column in product(permutations(range(3), 2), (1, -1), (1, -1))
 ]
 OBLIQUE = [0.8, 0.6, 0, -0.48, 0.64, 0.6]
@@ -81,7 +81,9 @@ def left_half(tmp_path_factory):
     return app_of(folder)
 
 
-@pytest.mark.parametrize("orientation", [*ORIENTATIONS, OBLIQUE], ids=str)
+@pytest.mark.parametrize(
+    "orientation", [*ORIENTATIONS, OBLIQUE], ids=lambda cosines: " ".join(f"{each:g}" for each in cosines)
+)
 def test_voxels_come_back_where_they_were(bright, left_half, tmp_path, orientation):
     stored = np.random.default_rng(3).integers(1024, 1700, SHAPE).astype(np.uint16)
     volume = turned_ct(tmp_path, orientation, stored)

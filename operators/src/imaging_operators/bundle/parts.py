@@ -6,8 +6,10 @@ Only classes are built, and only networks and layers, transforms, and inferers o
 
 import warnings
 from dataclasses import dataclass
+from functools import cache
+from inspect import signature
 from pydoc import locate
-from typing import Any
+from typing import Any, cast
 
 from monai.bundle.config_item import ComponentLocator
 from monai.bundle.config_parser import ConfigParser
@@ -19,6 +21,7 @@ from torch import nn
 from .errors import BadBundle
 
 FILE = "configs/inference.json"
+FILES = "monai.transforms.io."  # reads and writes files wherever its arguments say
 MODULES = ("monai.networks.", "monai.transforms.", "monai.inferers.", "torch.nn.")
 KINDS = (nn.Module, Transform, Inferer)
 FAULTS = (AttributeError, ImportError, KeyError, RuntimeError, TypeError, ValueError)  # of wrong arguments
@@ -69,24 +72,44 @@ def _with_modules(where: str, value: Any) -> Any:
     inner = {key: _with_modules(f"{where}.{key}", each) for key, each in value.items()}
     if "_target_" in inner:
         inner["_target_"] = _path_of(f"{FILE}: {where}._target_", inner["_target_"])
+        _check_downloads(f"{FILE}: {where}", inner)
     return inner
 
 
 def _path_of(where: str, target: Any) -> str:
     """The full name of the class.  Raises BadBundle for anything that is not to be built."""
-    modules = ComponentLocator().get_component_module_name(str(target)) or ""
-    paths = [
-        f"{module}.{target}" for module in ([modules] if isinstance(modules, str) else modules) if module
-    ]
+    modules = _locator().get_component_module_name(str(target)) or []
+    paths = [f"{module}.{target}" for module in ([modules] if isinstance(modules, str) else modules)]
     allowed = [path for path in paths or [str(target)] if path.startswith(MODULES)]
     found = locate(allowed[0]) if allowed else None
-    if (
-        not isinstance(found, type)
-        or not issubclass(found, KINDS)
-        or not found.__module__.startswith(MODULES)
-    ):
+    if not isinstance(found, type) or not issubclass(found, KINDS) or not _may_be_built(found.__module__):
         raise BadBundle(
             f"{where} is {target!r}, which is no network, transform or inferer of MONAI or torch.nn.",
             "Export a network of your own with torch.jit and give models/model.ts.",
         )
     return allowed[0]
+
+
+def _may_be_built(module: str) -> bool:
+    return module.startswith(MODULES) and not module.startswith(FILES)
+
+
+@cache
+def _locator() -> ComponentLocator:
+    """Where MONAI's classes are by their short names; to look through all its modules takes a while."""
+    return ComponentLocator()
+
+
+def _check_downloads(where: str, part: dict[str, Any]) -> None:
+    """Some networks fetch weights unless they are told not to."""
+    parameters = signature(cast(type, locate(part["_target_"]))).parameters.values()
+    for parameter in parameters:
+        if (
+            "pretrained" in parameter.name
+            and parameter.default is True
+            and part.get(parameter.name) is not False
+        ):
+            raise BadBundle(
+                f"{where}.{parameter.name} must be false: it would load weights from elsewhere.",
+                "The weights belong into models/.",
+            )
