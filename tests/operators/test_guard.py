@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pydicom import Dataset, dcmread
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from result_files import INFO, SEGMENTS, block, ct, volume_in, write
+from results_3d import each
 
 from imaging_operators import Segmentation
 from imaging_operators.context import JobContext
@@ -305,3 +306,14 @@ def test_whatever_the_source_a_sound_mask_leaves_and_lies_where_it_was(source, k
 @pytest.mark.parametrize("code", [b"\x02abc\xfed", b"\x80\x00a\x00b", b"\x00a\xff"])
 def test_literals_are_unpacked(code):
     assert unpacked(code).tobytes() == {2: b"abcddd", 128: b"ab", 0: b"a"}[code[0]]
+
+
+@settings(max_examples=10, deadline=None)
+@given(sources())
+def test_whatever_the_source_a_sound_result_of_any_kind_leaves(source):
+    with tempfile.TemporaryDirectory() as name:
+        volume = volume_of(source, Path(name) / "ct")
+        labelmap = np.random.default_rng(source["seed"]).integers(0, 3, volume.shape, np.uint8)
+        labelmap[0, 0, :2] = 1, 2
+        written = write(Path(name) / "out", volume, each(volume, labelmap))
+        assert len(written.objects) == 4
