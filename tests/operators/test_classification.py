@@ -7,7 +7,7 @@ import pytest
 from code_tables import schemes_declared
 from dicom_tools import dciodvfy_errors, dsrdump
 from highdicom.sr import srread
-from result_files import write
+from result_files import ct, write
 
 from imaging_operators import Classification, Code, Score, codes
 from imaging_operators.errors import InvalidResult
@@ -67,6 +67,29 @@ def test_a_label_in_another_alphabet_has_a_code_too():
     code = Score("肺炎", 0.5).code
     assert (len(code.value), code.meaning) == (16, "肺炎")
     assert code.value != Score("結節", 0.5).code.value
+
+
+def test_long_codes_and_other_alphabets_are_written_as_highdicom_reads_them(tmp_path, volume):
+    long = Code("a-code-of-over-16-characters", "99OWN", "Own finding")
+    scores = [Score(long, 1 / 3), Score("肺炎", -0.0, 1e-300, codes.SCT.Lung)]
+    written = write(tmp_path / "out", volume, Classification(scores, "模型"))
+    assert dciodvfy_errors(written.folder / "classification-0.dcm") == []
+    report = srread(written.folder / "classification-0.dcm")
+    own, pneumonia = report.content.get_image_measurement_groups()
+    assert (own.finding_type.value, own.finding_type.scheme_designator) == (long.value, "99OWN")
+    assert [number.value for number in own.get_measurements()] == [1 / 3]
+    assert (pneumonia.tracking_identifier, pneumonia.finding_type.meaning) == ("肺炎", "肺炎")
+    assert [number.value for number in pneumonia.get_measurements()] == [0.0, 1e-300]
+    assert "模型" in dsrdump(written.folder / "classification-0.dcm")
+    assert schemes_declared(written["classification-0"]) == {"99GANTRY", "99OWN"}
+
+
+def test_one_image_is_named_in_each_group(tmp_path):
+    volume = ct(tmp_path / "ct", slices=1)
+    written = write(tmp_path / "out", volume, CLASSIFIER)
+    groups = srread(written.folder / "classification-0.dcm").content.get_image_measurement_groups()
+    named = [image.referenced_sop_instance_uid for group in groups for image in group.source_images]
+    assert named == [volume.source_of(0).sop_instance_uid] * 3
 
 
 @pytest.mark.parametrize("label", ["", "x" * 65, "a\\b"])

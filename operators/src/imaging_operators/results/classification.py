@@ -13,7 +13,19 @@ from pydicom import Dataset
 from ..coding import Code, codes, private_code
 from ..errors import InvalidResult
 from .base import ResultContext
-from .structured_report import group_identity, measurement_report
+from .content_items import (
+    CONTAINS,
+    CONTEXT,
+    MODIFIES,
+    code_item,
+    image_item,
+    measurement_group,
+    number_item,
+    text_item,
+    uid_item,
+)
+from .evidence import Reference
+from .structured_report import measurement_report
 
 TITLE = private_code("SCORES", "Image classification scores")
 SCORE = private_code("SCORE", "Score")  # SNOMED CT has it as an attribute only, and called so
@@ -130,36 +142,30 @@ class Classification:
         return measurement_report(context, groups, TITLE, self.procedure, remarks)
 
 
-def _group(number: int, score: Score, context: ResultContext) -> Any:
-    from highdicom.sr import FindingSite, MeasurementsAndQualitativeEvaluations, QualitativeEvaluation
-
-    compared = []
-    if score.threshold is not None:
-        compared.append(QualitativeEvaluation(COMPARED, ABOVE if score.above else NOT_ABOVE))
-    return MeasurementsAndQualitativeEvaluations(
-        finding_type=score.code,
-        finding_sites=[FindingSite(score.site)] if score.site else None,
-        measurements=_numbers(score),
-        qualitative_evaluations=compared,
-        source_images=_source_images(context),
-        **group_identity(context, context.tracking_uid(number, score.label), score.label),
+def _group(number: int, score: Score, context: ResultContext) -> bytes:
+    """One score after TID 1501; tracked apart from segments of the same number and name."""
+    compared = ABOVE if score.above else NOT_ABOVE
+    return measurement_group(
+        text_item(CONTEXT, codes.DCM.TrackingIdentifier, score.label),
+        uid_item(CONTEXT, codes.DCM.TrackingUniqueIdentifier, context.tracking_uid(number, score.label)),
+        code_item(CONTAINS, codes.DCM.Finding, score.code),
+        *([code_item(MODIFIES, codes.SCT.FindingSite, score.site)] if score.site else []),
+        text_item(MODIFIES, codes.DCM.AlgorithmName, context.info.name),
+        text_item(MODIFIES, codes.DCM.AlgorithmVersion, context.info.version),
+        number_item(SCORE, score.value, UNIT),
+        *(
+            []
+            if score.threshold is None
+            else [
+                number_item(THRESHOLD, score.threshold, UNIT),
+                code_item(CONTAINS, COMPARED, compared),
+            ]
+        ),
+        *_images(context.source.references),
     )
 
 
-def _numbers(score: Score) -> list[Any]:
-    from highdicom.sr import Measurement
-
-    given = [(SCORE, score.value), (THRESHOLD, score.threshold)]
-    return [Measurement(name, float(value), UNIT) for name, value in given if value is not None]
-
-
-def _source_images(context: ResultContext) -> list[Any] | None:
-    from highdicom.sr import SourceImageForMeasurementGroup
-
-    references = context.source.references
+def _images(references: Sequence[Reference]) -> list[bytes]:
     if len(references) > MOST_NAMED_IMAGES:
-        return None
-    return [
-        SourceImageForMeasurementGroup(reference.sop_class_uid, reference.sop_instance_uid)
-        for reference in references
-    ]
+        return []
+    return [image_item(codes.DCM.SourceOfMeasurement, reference) for reference in references]

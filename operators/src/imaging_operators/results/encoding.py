@@ -18,8 +18,9 @@ from pydicom.tag import Tag
 
 from ..coding import Code
 
+LONGEST_CODE = 16  # SH, PS3.5 section 6.2
 ITEM = struct.pack("<HH", 0xFFFE, 0xE000)
-LONG = (b"SQ", b"UT")  # of those written here, the VRs with a length of four bytes
+LONG = (b"SQ", b"UC", b"UT")  # of those written here, the VRs with a length of four bytes
 
 
 def element(keyword: str, value: bytes) -> bytes:
@@ -69,13 +70,11 @@ def items(contents: Iterable[bytes]) -> bytes:
 
 
 def code(keyword: str, value: Code) -> bytes:
-    """A code sequence with one item (PS3.3 section 8.8)."""
-    return sequence(
-        keyword,
-        text("CodeValue", value.value)
-        + text("CodingSchemeDesignator", value.scheme_designator)
-        + text("CodeMeaning", value.meaning),
-    )
+    """A code sequence with one item; a value of over 16 characters is a LongCodeValue (PS3.3 section 8.8)."""
+    says = text("CodingSchemeDesignator", value.scheme_designator) + text("CodeMeaning", value.meaning)
+    if len(value.value) > LONGEST_CODE:
+        return sequence(keyword, says + text("LongCodeValue", value.value))
+    return sequence(keyword, text("CodeValue", value.value) + says)
 
 
 @lru_cache(maxsize=64)

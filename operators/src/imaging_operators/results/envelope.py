@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 from pydicom import Dataset
 from pydicom.charset import convert_encodings
-from pydicom.dataelem import RawDataElement, convert_raw_data_element
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileMetaDataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_sequence_item
@@ -42,7 +42,7 @@ SERIES_NUMBERS = {
     "fractional-segmentation": 313,
 }
 OTHER_SERIES_NUMBER = 309
-SCHEME_OF_ITS_OWN = re.compile(rb"\x08\x00\x02\x01SH..99", re.DOTALL)  # a CodingSchemeDesignator from 99
+SCHEME_OF_ITS_OWN = re.compile(rb"\x08\x00\x02\x01SH.\x00(99[!-~]*)", re.DOTALL)  # CodingSchemeDesignator
 SHORT_NAMES = {
     "segmentation": "SEG",
     "measurements": "numbers",
@@ -143,9 +143,9 @@ def _schemes(dataset: Dataset) -> Iterator[str]:
         element = dataset.get_item(tag)
         if element.VR == "SQ":
             if isinstance(element, RawDataElement):  # which stays as it is
-                if not SCHEME_OF_ITS_OWN.search(element.value or b""):
-                    continue
-                element = convert_raw_data_element(element, encoding=["utf-8"])
+                found = SCHEME_OF_ITS_OWN.findall(element.value or b"")
+                yield from {designator.decode("ascii") for designator in found}
+                continue
             for item in element.value:
                 yield from _schemes(item)
 

@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from pydicom import Dataset
+from pydicom.charset import default_encoding
+from pydicom.tag import Tag
 from pydicom.uid import UID, Comprehensive3DSRStorage
 
 from ..coding import Code, codes
 from .base import ResultContext
+from .encoding import items, raw
 from .evidence import Reference, by_study
 
 # PS3.16 CID 100, by Modality (PS3.3 C.7.3.1.1.1).
@@ -45,7 +48,7 @@ def measurement_report(
     procedure: Code | None,
     remarks: Sequence[tuple[Code, str]] = (),
 ) -> Dataset:
-    """A Comprehensive 3D SR after TID 1500 with these measurement groups of highdicom's.
+    """A Comprehensive 3D SR after TID 1500 with these measurement groups: of highdicom, or all of them as bytes.
 
     procedure: of PS3.16 CID 100; by default the one of the source's Modality.
     remarks: text under a concept name, after the groups (the template may be extended).
@@ -53,11 +56,11 @@ def measurement_report(
     from highdicom import ContributingEquipment
     from highdicom.sr import MeasurementReport, ObservationContext
 
-    modality = context.source.modality
+    modality, are_bytes = context.source.modality, isinstance(groups[0], bytes)
     content = MeasurementReport(
         observation_context=ObservationContext(observer_device_context=observer(context)),
         procedure_reported=procedure or PROCEDURES.get(modality, codes.cid100.ImagingProcedure),
-        imaging_measurements=groups,
+        imaging_measurements=[_empty_group(context)] if are_bytes else groups,
         title=title,
     )
     dataset = sr_document(Comprehensive3DSRStorage, context)
@@ -65,7 +68,19 @@ def measurement_report(
     dataset.ContributingEquipmentSequence = [ContributingEquipment.for_highdicom()]
     dataset.ContentSequence.extend(_text(name, value) for name, value in remarks)
     _separate_containers(dataset)
+    if are_bytes:
+        [measurements] = [item for item in dataset.ContentSequence if item.ValueType == "CONTAINER"]
+        measurements[Tag("ContentSequence")] = raw("ContentSequence", items(groups))
+        measurements.set_original_encoding(False, True, default_encoding)  # what pydicom takes an item for
     return dataset
+
+
+def _empty_group(context: ResultContext) -> Any:
+    """What highdicom asks for where the groups are bytes."""
+    from highdicom.sr import MeasurementsAndQualitativeEvaluations, TrackingIdentifier
+
+    tracking = TrackingIdentifier(uid=context.run.device_uid, identifier=context.info.name)
+    return MeasurementsAndQualitativeEvaluations(tracking_identifier=tracking)
 
 
 def observer(context: ResultContext) -> Any:
