@@ -109,7 +109,12 @@ def test_a_line_without_end_is_given_up(tail, tmp_path):
     assert tail._part == b""
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to(__file__)])
+def link_to_lines(path: Path) -> None:
+    path.with_name("lines").write_text(line("x", 0))
+    path.symlink_to("lines")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, link_to_lines])
 def test_what_is_no_plain_file_is_not_read(tail, tmp_path, make):
     make(tmp_path / FILE)
     tail.look()
