@@ -6,7 +6,7 @@ import time
 from html import unescape
 
 import pytest
-from seeded import APP, configuration, site
+from seeded import APP, ROUTE, configuration, site
 
 from informatics_gateway import quarantine
 from informatics_gateway.errors import DestinationUnavailable, InvalidResult
@@ -42,6 +42,23 @@ def test_each_job_is_listed_with_its_status(served, status):
     uid = job.input_set.key.series_instance_uid
     row = f"{job.id} LUNGS {APP} CT Thorax 1.0 …{uid[-12:]} , 2 instances {status} "
     assert row in words(page)
+
+
+def test_a_job_under_way_shows_how_far_its_app_is(served):
+    job = served.seeded.job()
+    begun = served.seeded.store.begin(job, "execute", new_attempt=True)
+    served.seeded.store.note(begun, "progress: find the lungs, 40%")
+    for path in ("/", f"/jobs/{job.id}"):
+        assert "progress: find the lungs, 40%" in words(served.text(path))
+
+
+def test_a_job_shows_its_profile(served):
+    job = served.seeded.job()
+    fast = ROUTE.model_copy(update={"profile": "fast"})
+    [number], _ = served.seeded.store.queue(job.input_set, [fast])
+    assert f"{number} LUNGS {APP}, fast" in words(served.text("/"))
+    assert f"App {APP}, profile fast" in words(served.text(f"/jobs/{number}"))
+    assert "profile" not in words(served.text(f"/jobs/{job.id}"))
 
 
 def test_a_second_revision_is_named_and_the_first_is_superseded(served):
