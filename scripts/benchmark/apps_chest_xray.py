@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import psutil
 from contenders import Case, Contender, child, report
 
 from imaging_data.model_lock import FILE, describe_file, lock_text
@@ -32,7 +33,7 @@ def cases(folder: Path, quick: bool) -> Iterator[Case]:
     write_radiograph(chest_radiograph(1, ["Effusion"], side), folder / "input" / "image.dcm")
     environment = {"PYTHONPATH": str(APP), "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"}
     subprocess.run(child(__file__, "convert", folder), env=os.environ | environment, check=True)
-    names = {"ours": "Gantry, DICOM to SR, picture and PDF", "theirs": "torchxrayvision, DICOM to scores"}
+    names = {"ours": "Gantry: SR, picture, PDF", "theirs": "torchxrayvision: scores only"}
     yield Case(
         f"Chest radiograph of {side} x {side}, warm, median of {jobs} jobs",
         [Contender(name, child(__file__, key, folder, jobs), environment) for key, name in names.items()],
@@ -68,19 +69,26 @@ def ours(folder: Path, jobs: int) -> None:
         assert worker.stdin is not None
         assert worker.stdout is not None
         assert json.loads(worker.stdout.readline()) == {"ready": True}
-        seconds, parts = [], []
+        seconds, parts, cpu_s = [], [], []
         for number in range(WARM_UP + jobs):
             output = folder / f"output-{os.getpid()}-{number}"
             output.mkdir()
-            begin = time.perf_counter()
+            begin, spent = time.perf_counter(), _cpu_s(worker.pid)
             print(json.dumps(_order(folder, output)), file=worker.stdin, flush=True)
             answer = json.loads(worker.stdout.readline())
             seconds.append(time.perf_counter() - begin)
+            cpu_s.append(_cpu_s(worker.pid) - spent)
             assert answer == {"exit": 0}, (folder / "log").read_text()
             parts.append(json.loads((output / "results.json").read_text())["times"])
         worker.stdin.close()
     facts = {part.replace("_s", " ms"): _ms([times[part] for times in parts[WARM_UP:]]) for part in PARTS}
-    report(median(seconds[WARM_UP:]), **facts, slowest_ms=1000 * max(seconds[WARM_UP:]))
+    report(median(seconds[WARM_UP:]), cpu_ms=_ms(cpu_s[WARM_UP:]), **facts)
+
+
+def _cpu_s(pid: int) -> float:
+    """What the process has used of all cores: on a busy machine this says more than the clock."""
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
 
 
 def _order(folder: Path, output: Path) -> dict[str, Any]:
@@ -100,14 +108,15 @@ def theirs(folder: Path, jobs: int) -> None:
     xrv = torchxrayvision()
     model = xrv.models.DenseNet(weights=NAME, cache_dir=str(folder)).eval()
     crop = xrv.datasets.XRayCenterCrop()
-    seconds = []
+    seconds, cpu_s = [], []
     for _ in range(WARM_UP + jobs):
-        begin = time.perf_counter()
+        begin, spent = time.perf_counter(), time.process_time()
         image = crop(xrv.utils.read_xray_dcm(folder / "input" / "image.dcm")[None])
         with torch.inference_mode():
             model(torch.from_numpy(image)[None]).numpy()
         seconds.append(time.perf_counter() - begin)
-    report(median(seconds[WARM_UP:]), slowest_ms=1000 * max(seconds[WARM_UP:]))
+        cpu_s.append(time.process_time() - spent)
+    report(median(seconds[WARM_UP:]), cpu_ms=_ms(cpu_s[WARM_UP:]))
 
 
 def main(key: str, folder: Path, jobs: str = "0") -> None:
