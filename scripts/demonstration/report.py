@@ -14,6 +14,7 @@ from truth import Truth
 
 # Steps by the first words of the events that begin and end them.
 EXECUTE = "execute, of which"
+SCORES = ("1", "{score}")  # units of what lies between 0 and 1
 STEPS = (
     ("assemble, route", "sent", "queued"),
     (EXECUTE, "execute:", "executed"),
@@ -40,7 +41,8 @@ def print_numbers(console: Console, details: Mapping[str, Any], truth: Truth) ->
     """The measured numbers, beside the true ones where they are known; the findings as sentences."""
     table = _table("Measured", "where", "what", "measured", *(("true", "difference") if truth else ()))
     for each in details["measurements"]:
-        measured = f"{each['value']:.{3 if _unit(each) == '1' else 1}f} {_unit(each)}"
+        decimals = 3 if _unit(each) in SCORES else 1
+        measured = f"{each['value']:.{decimals}f} {_unit(each)}"
         table.add_row(_text(each, "site"), _text(each, "name"), measured, *_compared(each, truth))
     if details["measurements"]:
         console.print(table)
