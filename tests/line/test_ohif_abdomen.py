@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real abdomen in OHIF: its reference mask, written by our Segmentation, lies on the organs it names."""
 
-import json
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from app_process import run_app
 from highdicom.seg import Segmentation, segread
 from numpy.typing import NDArray
 from ohif import Viewer
@@ -20,7 +17,7 @@ from scipy.ndimage import distance_transform_edt
 
 pytestmark = [pytest.mark.browser, pytest.mark.orthanc]
 
-APP = Path(__file__).parent / "apps" / "reference_mask" / "app.py"
+APP = Path(__file__).parent / "apps" / "reference_mask"
 # Mean HU under the mask, in the README of the samples.
 KNOWN_HU = {"liver": 89.3, "spleen": 79.6, "aorta": 177.3}
 
@@ -70,16 +67,12 @@ def place(dataset: Dataset, row: float, column: float) -> NDArray[np.float64]:
 @pytest.fixture(scope="module", params=["binary", "labelmap"])
 def abdomen(request, viewer, orthanc: Orthanc, samples: Path, tmp_path_factory) -> Abdomen:
     """The series and its segmentation, sent to Orthanc and read back from it."""
-    source, output = samples.resolve() / "ct_abdomen_completed", tmp_path_factory.mktemp("abdomen")
-    folders = {"INPUT": source, "OUTPUT": output, "MODEL": source}
-    environment = {f"HOLOSCAN_{name}_PATH": str(folder) for name, folder in folders.items()}
-    environment["GANTRY_JOB"] = json.dumps({"segmentation": request.param})
-    command = [sys.executable, APP]
-    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    for path in (*source.glob("*.dcm"), output / "segmentation-0.dcm"):
+    source = samples / "ct_abdomen_completed"
+    output = tmp_path_factory.mktemp("abdomen") / "results"
+    results = run_app(APP, source, output, models=source, segmentation=request.param)
+    for path in (*source.glob("*.dcm"), results["segmentation"]):
         orthanc.upload(path)
-    written = dcmread(output / "segmentation-0.dcm", stop_before_pixels=True)
+    written = dcmread(results["segmentation"], stop_before_pixels=True)
     assert written.SegmentationType == request.param.upper()
     slices = [dcmread(path) for path in source.glob("*.dcm")]
     return Abdomen(
