@@ -13,7 +13,11 @@ from imaging_data.model_lock import FILE, describe_file, lock_text
 from imaging_data.phantom.radiograph import FINDINGS, chest_radiograph
 
 APP = Path(__file__).parents[2] / "apps" / "chest_xray"
-SOURCES = ("apps/chest_xray/convert.py", "operators/src/imaging_data/phantom/radiograph.py")
+SOURCES = (
+    "apps/chest_xray/convert.py",
+    "apps/chest_xray/chest/findings.py",
+    "operators/src/imaging_data/phantom/radiograph.py",
+)
 SEEDS = range(10_000, 10_900)  # the tests look at others
 EPOCHS, BATCH, RATE = 14, 30, 3e-3
 ABOUT = {

@@ -3,7 +3,7 @@
 
 import math
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,8 @@ from torch import nn
 from torch.nn import functional
 
 RATE, NOISE = 4e-3, 0.1  # of learning, falling to 0; of the images, at most, where their spread is about 1
+TINY = 1e-5  # what the last stage scales logits by, and back
+MEANS_OF = 8  # images
 
 
 @dataclass(frozen=True)
@@ -26,34 +28,17 @@ class Example:
 def train(network: nn.Module, examples: Sequence[Example], crop: tuple[int, int, int], steps: int) -> None:
     """Train a `PlainConvUNet` on random boxes of `crop` voxels; the same numbers for the same examples.
 
-    First all but the last stage is trained, on labels of half the resolution, which is quick; then, in a tenth
-    of the steps, the last stage alone, which begins as what was learnt, enlarged.
+    All but the last stage is trained, on labels of half the resolution, which is quick.  The last stage is then
+    set to enlarge what was learnt.
     """
-    decoder = network.decoder
-    last = nn.ModuleList([decoder.transpconvs[-1], decoder.stages[-1], decoder.seg_layers[-1]])
-    _fit(network, network.parameters(), _half, examples, crop, steps)
-    _enlarge(decoder)
-    _fit(network, last.parameters(), _whole, examples, crop, steps // 10)
-    network.eval()
-
-
-def _fit(
-    network: nn.Module,
-    parameters: Iterable[nn.Parameter],
-    forward: Callable[[nn.Module, torch.Tensor], torch.Tensor],
-    examples: Sequence[Example],
-    crop: tuple[int, int, int],
-    steps: int,
-) -> None:
-    optimiser = torch.optim.AdamW(list(parameters), lr=RATE)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=RATE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps, pct_start=0.1)
     chance = random.Random(0)
     for _ in range(steps):
         image, labels = _box(chance.choice(examples), crop, chance)
         with torch.autocast("cpu", torch.bfloat16):
-            logits = forward(network, image + NOISE * chance.random() * torch.randn_like(image))
-        step = labels.shape[-1] // logits.shape[-1]
-        loss = _loss(logits.float(), labels[:, ::step, ::step, ::step])
+            logits = _half(network, image + NOISE * chance.random() * torch.randn_like(image))
+        loss = _loss(logits.float(), labels[:, ::2, ::2, ::2])
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -61,43 +46,43 @@ def _fit(
         schedule.step()
         if not math.isfinite(loss.item()):
             raise FloatingPointError("the training diverged")
+    network.eval()
+    enlarge(network, [_box(example, crop, chance)[0] for example in examples[:MEANS_OF]])
 
 
 @torch.no_grad()
-def _enlarge(decoder: nn.Module) -> None:
-    """The last stage hands the logits of the stage before it through, each to the eight voxels under its own."""
-    learnt, up, head = decoder.seg_layers[-2], decoder.transpconvs[-1], decoder.seg_layers[-1]
+def enlarge(network: nn.Module, images: Sequence[torch.Tensor]) -> None:
+    """Let the last stage hand the logits of the one before it to the eight voxels under each of its own.
+
+    Its instance norm takes the mean from each logit, so their usual mean, that of `images`, is put back; it does
+    not scale what is small beside its epsilon.  Its leaky ReLU keeps their order.
+    """
+    decoder = network.decoder
+    learnt, up, stage, head = (
+        decoder.seg_layers[-2], decoder.transpconvs[-1], decoder.stages[-1].convs[0], decoder.seg_layers[-1]
+    )  # fmt: skip
     classes, width = learnt.out_channels, up.out_channels
     up.weight[:, :classes] = learnt.weight[..., 0, 0, 0].T[..., None, None, None]
     up.bias[:classes] = learnt.bias
-    mix = decoder.stages[-1].convs[0].conv
-    mix.weight[:classes] = 0
-    mix.weight[range(classes), range(classes)] = 1
+    stage.conv.weight[:classes] = 0
+    stage.conv.weight[range(classes), range(classes)] = TINY
+    stage.conv.bias[:classes] = 0
+    stage.norm.weight[:classes] = math.sqrt(stage.norm.eps) / TINY
+    stage.norm.bias[:classes] = torch.stack(
+        [_half(network, image).mean((0, 2, 3, 4)) for image in images]
+    ).mean(0)
     head.weight[:] = torch.eye(classes, width)[..., None, None, None]
     head.bias[:] = 0
 
 
 def _half(network: nn.Module, image: torch.Tensor) -> torch.Tensor:
     """Logits at half the resolution, of the decoder's last stage but one."""
-    return network.decoder.seg_layers[-2](_features(network, image)[0])
-
-
-def _whole(network: nn.Module, image: torch.Tensor) -> torch.Tensor:
-    """Logits at full resolution; what comes before the last stage is not trained."""
-    decoder = network.decoder
-    with torch.no_grad():
-        features, skip = _features(network, image)
-    return decoder.seg_layers[-1](decoder.stages[-1](torch.cat((decoder.transpconvs[-1](features), skip), 1)))
-
-
-def _features(network: nn.Module, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """What goes into the decoder's last stage: features of half the resolution, and the first skip."""
     skips, decoder = network.encoder(image), network.decoder
     features = skips[-1]
     for number in range(len(decoder.stages) - 1):
         joined = torch.cat((decoder.transpconvs[number](features), skips[-(number + 2)]), 1)
         features = decoder.stages[number](joined)
-    return features, skips[0]
+    return decoder.seg_layers[-2](features)
 
 
 def _box(
