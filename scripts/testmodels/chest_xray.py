@@ -23,7 +23,7 @@ EPOCHS, BATCH, RATE = 14, 30, 3e-3
 ABOUT = {
     "model": "Gantry's test classifier",
     "training": "procedural phantoms only, no patient: it says nothing about people",
-    "limits": "For tests. It knows four findings of the phantom: " + ", ".join(FINDINGS),
+    "limits": f"For tests. It knows four findings of the phantom: {', '.join(FINDINGS)}.",
 }
 
 

@@ -230,6 +230,7 @@ def test_a_real_radiograph_gives_valid_results_and_says_what_is_not_stated(
     assert [one for one in written.document["findings"] if "not stated" in one] == remarks
     for remark in remarks:
         assert remark.upper() in dsrdump(written.folder / "text-report-0.dcm")
+        assert remark.capitalize() in dsrdump(written.folder / "classification-0.dcm")
     for result in written.document["results"]:
         assert dciodvfy_errors(written.folder / result["file"]) == []
 

@@ -24,8 +24,9 @@ def report(radiograph: Radiograph, classifier: Classifier) -> Results:
     coded = [Score(code_of(one.name), one.value, OPERATING_POINT) for one in scores]
     picture = draw(square, scores, classifier.model, open_questions)
     document = page(TITLE, scores, open_questions, notes(classifier), picture)
+    limits = " ".join([classifier.limits, *(f"{one.capitalize()}." for one in open_questions)])
     return [
-        Classification(coded, classifier.model, classifier.training, classifier.limits),
+        Classification(coded, classifier.model, classifier.training, limits),
         TextReport(TITLE, text_of(classifier, scores, open_questions), tuple(open_questions)),
         SecondaryCapture(picture, TITLE),
         EncapsulatedPDF(document, TITLE),
