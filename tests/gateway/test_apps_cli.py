@@ -165,6 +165,11 @@ def test_run_names_the_command_that_fetches_a_missing_model(apps, study, tmp_pat
     gantry("run", "copies", study, tmp_path / "out", "--apps", apps, "--models", tmp_path / "weights")
 
 
+def test_a_models_folder_is_meant_from_where_the_command_is_run(apps):
+    folder = find_app("copies", apps)
+    assert folder.program(folder.manifest(), Path("models")).models == Path.cwd() / "models"
+
+
 def test_run_of_an_app_that_fails_is_its_sentence_and_its_log(apps, study, tmp_path):
     sin(apps, "fails")
     done = gantry("run", "copies", study, tmp_path / "out", "--apps", apps, expect=1)

@@ -119,7 +119,7 @@ class AppFolder:
         Raises AppLacksModels, naming the command that mends it, when a model is missing or has another size
         than its model.lock says.  The app itself looks at the hash before it loads one.
         """
-        models = models or self.models
+        models = (models or self.models).absolute()  # the app runs in a folder of its own
         faults = self.model_faults(manifest, models)
         if faults:
             raise AppLacksModels(in_words(faults, models), f"Run `scripts/fetch-models {self.name}`.")
