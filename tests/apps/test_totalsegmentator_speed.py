@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each switch that makes it faster, compared with the package as it is: how much the result changes."""
+
+import pytest
+import torch
+from totalseg.segmenting import Found, segment, set_up
+from totalseg.tasks import SPEED, Job
+from totalsegmentator_case import APP, ORGANS, Scored, dice, rendered, volume_in, written
+
+SEED = 9
+# Mean Dice with the result without the switch; a crop puts the 3 mm grid elsewhere in the patient.
+SAME = {"crop": 0.9, "in_memory": 0.995, "bf16": 0.99}  # warm: to the voxel, by its own test
+LOSS = 0.02  # of mean Dice against the truth, with all of them
+
+
+@pytest.fixture(scope="module")
+def volume(tmp_path_factory):
+    return volume_in(written(SEED, tmp_path_factory.mktemp("torso") / "series"))
+
+
+@pytest.fixture(scope="module")
+def run(test_models, volume):
+    """run(switches): what is found in one torso, each once."""
+    weights = set_up(APP, test_models("totalsegmentator"))
+    made: dict[frozenset[str], Found] = {}
+
+    def found(*switches: str) -> Found:
+        key = frozenset(switches)
+        if key not in made:
+            made[key] = segment(volume, Job("total", True, speed=key), weights)
+        return made[key]
+
+    return found
+
+
+def _mean(found: Found) -> float:
+    scores = Scored.of(found.labelmap, found.names, rendered(SEED)).by_organ
+    return sum(scores.values()) / len(scores)
+
+
+def _alike(some: Found, others: Found) -> float:
+    """Mean Dice of the classes that either of them has and that the phantom has."""
+    names = sorted({*some.names, *others.names})
+    both = [dice(_where(some, name), _where(others, name)) for name in names if _counts(some, others, name)]
+    return sum(both) / len(both)
+
+
+def _where(found: Found, name: str):
+    return found.labelmap == (found.names.index(name) + 1 if name in found.names else 255)
+
+
+def _counts(some: Found, others: Found, name: str) -> bool:
+    return max(_where(some, name).sum(), _where(others, name).sum()) > 200
+
+
+@pytest.mark.parametrize("switch", SAME)
+def test_a_switch_changes_little(run, switch):
+    assert _alike(run("warm", switch), run("warm")) >= SAME[switch]
+
+
+def test_all_of_them_lose_little_against_the_truth(run):
+    assert len(ORGANS) == 6
+    assert _mean(run(*SPEED)) >= _mean(run("warm")) - LOSS
+
+
+def test_a_network_is_loaded_once(test_models, volume, monkeypatch):
+    weights, job = set_up(APP, test_models("totalsegmentator")), Job("body", True)
+    cold = segment(volume, Job("body", True, speed=frozenset(SPEED) - {"warm"}), weights)
+    first = segment(volume, job, weights)
+    assert (first.labelmap == cold.labelmap).all()
+    monkeypatch.setattr(torch, "load", None)
+    assert (segment(volume, job, weights).labelmap == first.labelmap).all()
