@@ -7,6 +7,8 @@ from totalseg.segmenting import Found, segment, set_up
 from totalseg.tasks import SPEED, Job
 from totalsegmentator_case import APP, ORGANS, Scored, dice, rendered, volume_in, written
 
+# Of torch and timm, which nnU-Net imports when it looks for a trainer.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 SEED = 9
 # Mean Dice with the result without the switch; a crop puts the 3 mm grid elsewhere in the patient.
 SAME = {"crop": 0.9, "in_memory": 0.995, "bf16": 0.99}  # warm: to the voxel, by its own test
