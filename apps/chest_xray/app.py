@@ -28,7 +28,6 @@ class ChestXray(InferenceApp):
         """The model, compiled."""
         self.classifier = Classifier(models / MODEL, CORES)
         self.engine = self.classifier.engine
-        self.engine = self.classifier.engine
 
     def read(self, series: Series) -> Radiograph:
         """The one image of the series; refused when it says that it is no frontal view of a chest."""
