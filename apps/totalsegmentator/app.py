@@ -4,6 +4,7 @@
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from totalseg import PROFILES, SPEED, Job, Results, checkpoints, report, segment, set_up
 
@@ -27,6 +28,10 @@ class TotalSegmentator(InferenceApp):
         """The package without network and telemetry; each task's network is loaded when it is first used."""
         self.weights = set_up(self.folder, models)
         self.engine = f"TotalSegmentator {version('TotalSegmentator')}, PyTorch {version('torch')}"
+
+    def models_of(self, task: str = "total", fast: bool = False, **_: Any) -> tuple[str, ...]:
+        """The checkpoints of the profile's task."""
+        return checkpoints(task, fast)
 
     def predict(
         self,

@@ -161,11 +161,12 @@ def test_the_weights_are_named_by_their_hash(written):
 
 
 def test_a_real_abdomen_gives_valid_objects_that_say_they_are_not_to_be_believed(app, samples, tmp_path):
-    """The network was never shown a patient.  What it invents is doubted in the report itself."""
+    """The network was never shown a patient.  What it invents is no mask in a viewer, and is doubted."""
     volume = volume_in(samples / "ct_abdomen_completed")
     result = write(tmp_path, volume, app.predict(volume), info=app.info, digest=app.digest)
     findings = result.document["findings"]
     assert findings[0] == NOTICE
+    assert {each["kind"] for each in result.document["results"]} == {"text-report", "secondary-capture"}
     assert any(finding.startswith("UNLIKELY RESULT") for finding in findings), findings
     assert any(finding.startswith("Right lung: mean") for finding in findings), findings
 

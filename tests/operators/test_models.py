@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An app's model files are verified before anything loads them."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -121,4 +122,22 @@ def test_setup_is_not_called_with_a_wrong_model(app, monkeypatch):
     (app / "models" / NAME).write_bytes(b"weights")
     loaded = LoadedApp(Tool())
     loaded.load(app / "models")
-    assert (Tool.setups, list(loaded.model_sha256s)) == (1, [NAME])
+    assert (Tool.setups, list(loaded.models_of({}))) == (1, [NAME])
+
+
+def test_a_job_is_told_the_hashes_of_what_its_profile_loads(app):
+    class Tool(InferenceApp):
+        info = AppInfo("tool", "1", "Gantry", profiles={"plain": {}, "fine": {"fine": True}})
+        folder = app
+
+        def models_of(self, fine: bool = False) -> tuple[str, ...]:
+            return (NAME,) if fine else ()
+
+    (app / "models" / NAME).write_bytes(b"weights")
+    loaded = LoadedApp(Tool())
+    loaded.load(app / "models")
+    assert loaded.models_of({}) == {}
+    assert loaded.models_of({"fine": True}) == {NAME: hashlib.sha256(b"weights").hexdigest()}
+    (app / "models" / NAME).write_bytes(b"exchanged")
+    with pytest.raises(WrongModel):
+        loaded.models_of({"fine": True})

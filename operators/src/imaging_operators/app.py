@@ -55,6 +55,13 @@ class InferenceApp:
         """
         raise NotImplementedError
 
+    def models_of(self, **parameters: Any) -> tuple[str, ...]:
+        """The files in the models folder that a job with these parameters loads: `info.models` unless overridden.
+
+        They are verified before `predict` is called, and every result names their hashes.
+        """
+        return self.info.models
+
     def compose(self, graph: "InferenceGraph") -> None:
         """Draw the graph.  Override it to put other MONAI Deploy operators in between.
 
@@ -119,9 +126,9 @@ class InferenceApp:
         """SHA-256 of the app's code and of this framework (`digest.app_digest`)."""
         return app_digest(self.folder)
 
-    def check_models(self, models: Path | None) -> dict[str, str]:
-        """SHA-256 by name of the models that the app declares, after they were verified.
+    def check_models(self, models: Path | None, names: Sequence[str] | None = None) -> dict[str, str]:
+        """SHA-256 by name of the models `names`, else of those that the app declares, after they were verified.
 
         Raises MissingModel, WrongModel (`models.verify_models`).
         """
-        return verify_models(self.folder, models, self.info.models)
+        return verify_models(self.folder, models, self.info.models if names is None else names)

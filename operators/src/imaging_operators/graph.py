@@ -51,6 +51,7 @@ class Steps:
     loaded: LoadedApp
     run: Run
     times: dict[str, float] = field(default_factory=dict)
+    models: dict[str, str] = field(default_factory=dict)  # SHA-256 by name of what this run loads
 
     def read(self) -> Volume:
         """The volume of the series that the app's rule selects.  Raises NoMatchingSeries, NotAVolume."""
@@ -64,18 +65,18 @@ class Steps:
     def predict(self, volume: Volume) -> Any:
         """What the app's `predict` returns."""
         report_progress("predict", 0)
+        parameters = self.loaded.app.info.profile(self.run.job.profile).parameters
+        self.models.update(self.loaded.models_of(parameters))
         with Stopwatch() as watch:
-            profile = self.loaded.app.info.profile(self.run.job.profile)
-            results = self.loaded.app.predict(volume, **profile.parameters)
+            results = self.loaded.app.predict(volume, **parameters)
         self.times["predict_s"] = watch.seconds
         return results
 
     def write(self, volume: Volume, results: Any) -> None:
         """Write `results` and results.json.  Raises InvalidResult."""
         app, times = self.loaded.app, {"setup_s": self.loaded.setup_s} | self.times
-        models = self.loaded.model_sha256s
         report_progress("write", 0)
-        write_results(Writer(self.run, app.info, app.digest, models, times, app.engine), volume, results)
+        write_results(Writer(self.run, app.info, app.digest, self.models, times, app.engine), volume, results)
         report_progress("write", 1)
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An app with its models loaded, and what a run needs of an app."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -31,8 +32,11 @@ class App(Protocol):
     def digest(self) -> str:
         """SHA-256 of its code."""
 
-    def check_models(self, models: Path | None) -> dict[str, str]:
-        """SHA-256 by name of the model files that it loads.  Raises MissingModel, WrongModel."""
+    def models_of(self, **parameters: Any) -> tuple[str, ...]:
+        """The model files that a job with these parameters loads."""
+
+    def check_models(self, models: Path | None, names: Sequence[str] | None = None) -> dict[str, str]:
+        """SHA-256 by name of these model files, else of all it declares.  Raises MissingModel, WrongModel."""
 
     def setup(self, models: Path) -> None:
         """Load the models."""
@@ -53,7 +57,6 @@ class LoadedApp:
     def __init__(self, app: App) -> None:
         self.app = app
         self.setup_s = 0.0
-        self.model_sha256s: dict[str, str] = {}
         self._models: Path | None = None
         self._is_set_up = False
 
@@ -62,9 +65,13 @@ class LoadedApp:
         self.setup_s = 0.0
         if self._is_set_up and models == self._models:
             return
-        self.model_sha256s = self.app.check_models(models)  # before anything is unpickled
+        self.app.check_models(models)  # before anything is unpickled
         report_progress("load", 0)
         with Stopwatch() as watch:
             self.app.setup(models or self.app.folder / "models")
         self.setup_s = watch.seconds
         self._models, self._is_set_up = models, True
+
+    def models_of(self, parameters: Mapping[str, Any]) -> dict[str, str]:
+        """SHA-256 by name of what a job with these parameters loads.  Raises MissingModel, WrongModel."""
+        return self.app.check_models(self._models, self.app.models_of(**parameters))

@@ -2,6 +2,7 @@
 """A MONAI bundle folder as an app."""
 
 import hashlib
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,9 +65,9 @@ class BundleApp(InferenceApp):
                 digest.update(f"{path.relative_to(self._folder).as_posix()}\0{content}\n".encode())
         return digest.hexdigest()
 
-    def check_models(self, models: Path | None) -> dict[str, str]:
+    def check_models(self, models: Path | None, names: Sequence[str] | None = None) -> dict[str, str]:
         """SHA-256 of the weights; without another folder, of those of the bundle."""
-        return super().check_models(models or self._folder / "models")
+        return super().check_models(models or self._folder / "models", names)
 
     def setup(self, models: Path) -> None:
         """Build the network and load its weights."""

@@ -55,23 +55,35 @@ def segmentation_results(
     volume: Volume,
     labelmap: NDArray[np.unsignedinteger],
 ) -> list[Result]:
-    """All results for a labelmap on the volume's grid; no SEG and no measurements when it is empty."""
+    """All results for a labelmap on the volume's grid.
+
+    Without SEG and measurements when it is empty, and when it is unlikely as a whole: a mask in the viewer and a
+    number in a database stand without the sentence that doubts them; table and picture carry it.
+    """
     found = list(_found(description, rows, volume, labelmap))
-    findings = tuple(_findings(description, rows, found))
+    unlikely = _unlikely(rows, found)
+    findings = tuple(_findings(description, rows, found, unlikely))
+    segments = [each.segment for each in found]
+    shown = _renumbered(labelmap, rows, found)
     results: list[Result] = []
-    shown = np.zeros_like(labelmap)
-    if found:
-        numbers = np.zeros(len(rows) + 1, labelmap.dtype)
-        for each in found:
-            numbers[each.row.segment.number] = each.segment.number
-        shown = numbers[labelmap]
-        segmentation = Segmentation(shown, [each.segment for each in found])
+    if found and not unlikely:
+        segmentation = Segmentation(shown, segments)
         items = [item for each in found for item in _measurements(description, each)]
         results += [segmentation, Measurements(items, segmentation)]
     results.append(TextReport(description.title, _text(description, found, findings), findings))
     caption = "; ".join([f"{description.title}, coronal and axial overlay", *findings[:3]])
-    results.append(SecondaryCapture(draw(volume, shown, [each.segment for each in found]), caption))
+    results.append(SecondaryCapture(draw(volume, shown, segments), caption))
     return results
+
+
+def _renumbered(
+    labelmap: NDArray[np.unsignedinteger], rows: Sequence[SegmentRow], found: Sequence[Found]
+) -> NDArray[np.unsignedinteger]:
+    """The labelmap with the numbers that the segments have in the SEG, which are without gaps."""
+    numbers = np.zeros(len(rows) + 1, labelmap.dtype)
+    for each in found:
+        numbers[each.row.segment.number] = each.segment.number
+    return numbers[labelmap]
 
 
 def _found(
@@ -100,7 +112,20 @@ def _measurements(description: Description, found: Found) -> Iterator[Measuremen
         yield Measurement(quantity, round(found.mean, 1), unit, number, codes.SCT.Mean)
 
 
-def _findings(description: Description, rows: Sequence[SegmentRow], found: Sequence[Found]) -> Iterator[str]:
+def _unlikely(rows: Sequence[SegmentRow], found: Sequence[Found]) -> str:
+    """A sentence when most segments are missing or outside what is usual, else ""."""
+    doubtful = len(rows) - len(found) + sum(bool(each.remarks) for each in found)
+    if not found or not 2 * doubtful > len(rows) > 1:
+        return ""
+    return (
+        f"UNLIKELY RESULT: {doubtful} of {len(rows)} segments are missing or not as usual; "
+        "no segmentation is returned"
+    )
+
+
+def _findings(
+    description: Description, rows: Sequence[SegmentRow], found: Sequence[Found], unlikely: str
+) -> Iterator[str]:
     """What must be said beside the numbers: the notice, what was not found, what is unlikely."""
     if description.notice:
         yield description.notice
@@ -108,11 +133,9 @@ def _findings(description: Description, rows: Sequence[SegmentRow], found: Seque
     missing = [row.segment.label for row in rows if row.segment.number not in there]
     if missing:
         yield f"not found: {', '.join(missing)}"
-    remarks = [each.remarks for each in found if each.remarks]
-    doubtful = len(missing) + len(remarks)
-    if 2 * doubtful > len(rows) > 1:
-        yield f"UNLIKELY RESULT: {doubtful} of {len(rows)} segments are missing or not as usual"
-    yield from (sentence for sentences in remarks for sentence in sentences)
+    if unlikely:
+        yield unlikely
+    yield from (sentence for each in found for sentence in each.remarks)
 
 
 def _text(description: Description, found: Sequence[Found], findings: Sequence[str]) -> str:
