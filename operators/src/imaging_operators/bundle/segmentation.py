@@ -83,7 +83,8 @@ def _renumbered(
     numbers = np.zeros(len(rows) + 1, labelmap.dtype)
     for each in found:
         numbers[each.row.segment.number] = each.segment.number
-    return numbers[labelmap]
+    renumbered: NDArray[np.unsignedinteger] = numbers[labelmap]
+    return renumbered
 
 
 def _found(
