@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """C-STORE to send (PS3.4 annex B); C-GET, or where that is not offered C-FIND, to prove (PS3.4 annex C).
 
-A file's data set goes out as the bytes it is, in its own transfer syntax.  pynetdicom's sender can lose a
-response (see reactor.py), so an empty status is tried again on a new association.
+A file's data set goes out as the bytes it is, in its own transfer syntax; a large segmentation in bits deflated,
+where the archive takes that (deflated.py).  pynetdicom's sender can lose a response (see reactor.py), so an empty
+status is tried again on a new association.
 """
 
 import socket
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -22,7 +25,7 @@ from imaging_data import same_content
 from ..config import DimseDestination
 from ..errors import DestinationRefused, DestinationUnavailable
 from ..model import Result
-from . import Holding
+from . import Holding, deflated
 from .files import header
 from .reactor import hold_reactor
 from .stored import DUPLICATE, SUCCESS, WARNINGS, in_words, try_again
@@ -119,23 +122,28 @@ class DimseClient:
     # storing
 
     def _send(self, left: list[Result], on_sent: Callable[[Result], None]) -> None:
-        contexts = {(result.sop_class_uid, _syntax(result)) for result in left}
+        contexts = {(result.sop_class_uid, syntax) for result in left for syntax in _syntaxes(result)}
         with self._association([build_context(*each) for each in sorted(contexts)], TAKE_HINT) as association:
             taken = {
                 (str(each.abstract_syntax), str(each.transfer_syntax[0])) for each in _accepted(association)
             }
             for result in left:
-                if (result.sop_class_uid, _syntax(result)) not in taken:
+                if not any((result.sop_class_uid, syntax) in taken for syntax in _syntaxes(result)):
                     raise DestinationRefused(
                         f"{self._place()} does not take {_name(result)}.", hint=TAKE_HINT
                     )
             while left:
-                self._store(association, left[0])
+                self._store(association, left[0], taken)
                 on_sent(left.pop(0))
 
-    def _store(self, association: Association, result: Result) -> None:
-        with _while_it_lasts():
-            status = association.send_c_store(result.path).get("Status")
+    def _store(self, association: Association, result: Result, taken: set[tuple[str, str]]) -> None:
+        deflate = deflated.is_worth_it(result) and (result.sop_class_uid, deflated.SYNTAX) in taken
+        with tempfile.TemporaryDirectory(prefix="gantry-") as folder, _while_it_lasts():
+            path = result.path
+            if deflate:
+                path = Path(folder) / "deflated.dcm"
+                deflated.deflate(result.path, path)
+            status = association.send_c_store(path).get("Status")
         if status is None:
             raise _LostResponse
         if status not in (SUCCESS, DUPLICATE) and status not in WARNINGS:
@@ -281,7 +289,7 @@ def _contexts_to_ask(ways: Sequence[str], results: Sequence[Result]) -> tuple[li
     questions = [build_context(way) for way in ways]
     if GET not in ways:
         return questions, []
-    syntaxes = {(result.sop_class_uid, _syntax(result)) for result in results}
+    syntaxes = {(result.sop_class_uid, syntax) for result in results for syntax in _syntaxes(result)}
     syntaxes |= {(sop_class, ExplicitVRLittleEndian) for sop_class, _ in syntaxes}
     storage = [build_context(*pair) for pair in sorted(syntaxes)]
     roles = [build_role(sop_class, scp_role=True) for sop_class in sorted({pair[0] for pair in syntaxes})]
@@ -352,8 +360,10 @@ def _image_keys(study: str, series: str, instance: str) -> Dataset:
     return keys
 
 
-def _syntax(result: Result) -> str:
-    return str(header(result.path).file_meta.TransferSyntaxUID)
+def _syntaxes(result: Result) -> list[str]:
+    """The transfer syntaxes in which it may go: its own, and deflated where that is worth it."""
+    own = str(header(result.path).file_meta.TransferSyntaxUID)
+    return [own, deflated.SYNTAX] if deflated.is_worth_it(result) else [own]
 
 
 def _name(result: Result) -> str:
