@@ -2,9 +2,9 @@
 """Deflated copies of what deflates well: a segmentation in bits is 1 : 100 (PS3.5 section A.5)."""
 
 import zlib
-from io import BytesIO
 from pathlib import Path
 
+from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_file_meta_info
 from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, SegmentationStorage
@@ -33,7 +33,7 @@ def deflate(source: Path, target: Path) -> None:
     meta = read_file_meta_info(source)
     begin = PREAMBLE + 4 + GROUP_LENGTH_ELEMENT + meta.FileMetaInformationGroupLength
     meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
-    head = BytesIO()
+    head = DicomBytesIO()
     write_file_meta_info(head, meta)
     packer = zlib.compressobj(LEVEL, wbits=-zlib.MAX_WBITS)  # without a zlib header, as the Standard has it
     body = packer.compress(memoryview(content)[begin:]) + packer.flush()
