@@ -16,6 +16,7 @@ CT = Path(get_testdata_file("CT_small.dcm"))  # in the pydicom package
 
 @pytest.mark.orthanc
 def test_orthanc_keeps_instances_and_sends_a_series(orthanc: Orthanc, storescp: Storescp) -> None:
+    orthanc.clear()
     orthanc.upload(CT)
     orthanc.kill()
     orthanc.start()

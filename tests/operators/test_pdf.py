@@ -147,9 +147,11 @@ def test_a_title_that_does_not_fit_is_refused(title):
         EncapsulatedPDF(pdf("x"), title)
 
 
-def test_a_picture_in_a_page_survives(tmp_path):
+def test_a_picture_in_a_page_survives(monkeypatch):
     from PIL import Image
+    from reportlab import rl_config
 
+    monkeypatch.setattr(rl_config, "useA85", 1)  # inline pictures are text; an app may have chosen otherwise
     picture = Image.effect_noise((64, 64), 50)
     buffer = io.BytesIO()
     drawn = canvas.Canvas(buffer, pagesize=(300, 300))

@@ -13,6 +13,7 @@ from .errors import MissingFolder, NotDicom, naming
 from .hashing import input_hash
 from .identifiers import check_uid
 from .parts import read_bytes, split
+from .threads import in_threads
 from .values import numbers_of, text_of
 
 IDENTIFIERS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
@@ -76,19 +77,25 @@ def find_instances(folder: Path) -> Found:
         raise MissingFolder(f"{folder}")
     skipped: list[Path] = []
     groups: dict[tuple[str, str], list[SeriesInstance]] = defaultdict(list)
-    for path in _files(folder):
-        try:
-            instance = read_instance(path)
-        except NotDicom:
+    paths = _files(folder)
+    for path, instance in zip(paths, in_threads(_read_if_dicom, paths), strict=True):
+        if instance is None:
             skipped.append(path)
-            continue
-        dataset = instance.dataset
-        groups[str(dataset.StudyInstanceUID), str(dataset.SeriesInstanceUID)].append(instance)
+        else:
+            dataset = instance.dataset
+            groups[str(dataset.StudyInstanceUID), str(dataset.SeriesInstanceUID)].append(instance)
     return Found([Series(*key, tuple(sorted(groups[key], key=_order))) for key in sorted(groups)], skipped)
 
 
 def _files(folder: Path) -> list[Path]:
     return [folder] if folder.is_file() else sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _read_if_dicom(path: Path) -> SeriesInstance | None:
+    try:
+        return read_instance(path)
+    except NotDicom:
+        return None
 
 
 def read_instance(path: Path) -> SeriesInstance:
