@@ -16,12 +16,10 @@ from delivery import Delivery, all_results, changed, small_results, uids
 from dimse_archive import dimse_archive
 from orthanc import Orthanc
 from pydicom import dcmread
-from pydicom.uid import DeflatedExplicitVRLittleEndian
 from pynetdicom import AE, build_context
 
 from imaging_data import file_sha256, same_content
 from informatics_gateway.config import DimseDestination
-from informatics_gateway.destinations import deflated
 from informatics_gateway.errors import DestinationHoldsOther, DestinationRefused, DestinationUnavailable
 from informatics_gateway.model import Result
 
@@ -76,41 +74,6 @@ def test_orthanc_gets_all_results_and_proves_each_as_well_as_it_can(archive, tmp
         assert dcmread(result.path).file_meta.TransferSyntaxUID == syntax_of(
             archive.file(result.sop_instance_uid)
         )
-
-
-@pytest.mark.orthanc
-def test_a_large_segmentation_goes_deflated_where_that_is_taken(archive, tmp_path, monkeypatch):
-    monkeypatch.setattr(deflated, "WORTH_IT", 0)
-    results = all_results(tmp_path / "job")
-    proofs = to(archive).run(results)
-    for result, proof in zip(results, proofs, strict=True):
-        kept = archive.file(result.sop_instance_uid)
-        own = dcmread(result.path).file_meta.TransferSyntaxUID
-        wanted = DeflatedExplicitVRLittleEndian if result.kind == "segmentation" else own
-        assert syntax_of(kept) == wanted
-        assert same_content(result.path.read_bytes(), kept)
-        assert proof.how == (LISTED if result.kind == "labelmap" else RETRIEVED)
-    delivery = to(archive)
-    delivery.run(results, before_sending=lambda: pytest.fail("nothing is to be sent"))
-
-
-@pytest.mark.orthanc
-def test_another_content_in_a_deflated_segmentation_is_seen(archive, tmp_path):
-    [segmentation] = [each for each in all_results(tmp_path / "job") if each.kind == "segmentation"]
-    deflated.deflate(changed(segmentation, tmp_path), tmp_path / "deflated.dcm")
-    archive.upload(tmp_path / "deflated.dcm")
-    with pytest.raises(DestinationHoldsOther):
-        to(archive).run([segmentation])
-
-
-def test_a_deflated_copy_is_the_same_data_set(tmp_path):
-    for result in all_results(tmp_path / "job"):
-        if result.kind == "segmentation":
-            deflated.deflate(result.path, tmp_path / "deflated.dcm")
-            copy = dcmread(tmp_path / "deflated.dcm")
-            assert copy.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian
-            assert copy == dcmread(result.path)
-            assert (tmp_path / "deflated.dcm").stat().st_size < result.path.stat().st_size
 
 
 def syntax_of(file: bytes) -> str:

@@ -8,9 +8,9 @@ import sys
 # locks of its wait.
 SCRIPT = """
 import os, random, signal
-from informatics_gateway.cli.serve import stop_signals
+from informatics_gateway.cli.serve import StopSignals
 
-told = stop_signals()
+told = StopSignals()
 orders, ask = os.pipe()
 parent = os.getpid()
 if os.fork() == 0:
@@ -22,7 +22,7 @@ if os.fork() == 0:
     os._exit(0)
 for _ in range(10000):
     os.write(ask, b"x")
-    assert told.get() == signal.SIGTERM
+    assert told.wait() == signal.SIGTERM
 """
 
 

@@ -2,9 +2,9 @@
 """`gantry serve`: the gateway, until it is told to stop."""
 
 import logging
+import os
 import signal
 import threading
-from queue import SimpleQueue
 
 import uvicorn
 
@@ -26,7 +26,7 @@ def serve(config: ConfigOption = DEFAULT_CONFIG) -> None:
     settings = load(config)
     check_profiles(settings, config)
     pipeline = Pipeline(settings)
-    told_to_stop = stop_signals()
+    told_to_stop = StopSignals()
     pipeline.start()
     threading.Thread(target=_name_apps_without_models, args=(settings,), daemon=True).start()
     people = pipeline.queueing
@@ -39,7 +39,7 @@ def serve(config: ConfigOption = DEFAULT_CONFIG) -> None:
     log.info(
         "ready: %s on %s:%d, page http://%s:%d/", dicom.ae_title, dicom.host, dicom.port, page.host, page.port
     )
-    told_to_stop.get()
+    told_to_stop.wait()
     log.info("stopping")
     page.close()
     control.close()
@@ -52,16 +52,27 @@ def _name_apps_without_models(settings: Config) -> None:
         log.warning("app %s cannot run: %s", name, reason)
 
 
-def stop_signals() -> SimpleQueue[int]:
-    """The numbers of the SIGTERM and SIGINT that arrive from now on.
+class StopSignals:
+    """Hears SIGTERM and SIGINT from now on, whatever the main thread does when one arrives.
 
-    A queue, because a handler runs within whatever the main thread does: setting an Event that the same thread
-    is about to wait on takes a lock twice, and the gateway would never stop.
+    The interpreter writes a signal's number into a pipe at the moment of its arrival.  A handler in Python would
+    run later, when the main thread gets to it: for a signal just before the thread begins to wait that is never.
     """
-    told: SimpleQueue[int] = SimpleQueue()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda arrived, _: told.put(arrived))
-    return told
+
+    NUMBERS = (signal.SIGTERM, signal.SIGINT)
+
+    def __init__(self) -> None:
+        self._arrived, tell = os.pipe()
+        os.set_blocking(tell, False)
+        signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
+        for number in self.NUMBERS:
+            signal.signal(number, lambda *_: None)
+
+    def wait(self) -> int:
+        """The number of the next that arrives, or has arrived."""
+        while (number := os.read(self._arrived, 1)[0]) not in self.NUMBERS:
+            pass  # one that somebody else in this process handles
+        return number
 
 
 class _Page:
