@@ -20,7 +20,7 @@ if os.fork() == 0:
             pass
         os.kill(parent, signal.SIGTERM)
     os._exit(0)
-for _ in range(10000):
+for _ in range(500):
     os.write(ask, b"x")
     assert told.wait() == signal.SIGTERM
 """
@@ -29,7 +29,7 @@ for _ in range(10000):
 def test_no_signal_is_lost_and_none_locks_it_up():
     with subprocess.Popen([sys.executable, "-c", SCRIPT], stderr=subprocess.PIPE, text=True) as process:
         try:
-            _, errors = process.communicate(timeout=60)
+            _, errors = process.communicate(timeout=240)
         except subprocess.TimeoutExpired:
             process.kill()
             raise
