@@ -1,5 +1,5 @@
 -- The journal, version 2.  Status and event are written in one transaction; see writer.py.  A journal of an
--- earlier version is brought here by upgrades/.
+-- earlier version is brought here by upgrade_N.sql; see version.py.
 
 CREATE TABLE IF NOT EXISTS association (
     id TEXT PRIMARY KEY, source TEXT NOT NULL, calling_ae_title TEXT NOT NULL, called_ae_title TEXT NOT NULL,
