@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each switch that makes it faster, compared with the package as it is: how much the result changes."""
 
+import os
+import subprocess
+from multiprocessing.process import BaseProcess
+
 import pytest
 import torch
 from totalseg.segmenting import Found, segment, set_up
@@ -21,9 +25,27 @@ def volume(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def run(test_models, volume):
+def without_processes():
+    """A worker has threads; the child of a fork of it may wait for ever for a lock that one of them held."""
+
+    def refused(*_: object) -> None:
+        raise AssertionError("a process was started")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fork", refused)
+        patch.setattr(BaseProcess, "start", refused)
+        patch.setattr(subprocess, "Popen", refused)
+        yield
+
+
+@pytest.fixture(scope="module")
+def weights(test_models):
+    return set_up(APP, test_models("totalsegmentator"))
+
+
+@pytest.fixture(scope="module")
+def run(weights, volume, without_processes):
     """run(switches): what is found in one torso, each once."""
-    weights = set_up(APP, test_models("totalsegmentator"))
     made: dict[frozenset[str], Found] = {}
 
     def found(*switches: str) -> Found:
@@ -65,8 +87,8 @@ def test_all_of_them_lose_little_against_the_truth(run):
     assert _mean(run(*SPEED)) >= _mean(run("warm")) - LOSS
 
 
-def test_a_network_is_loaded_once(test_models, volume, monkeypatch):
-    weights, job = set_up(APP, test_models("totalsegmentator")), Job("body", True)
+def test_a_network_is_loaded_once(weights, volume, monkeypatch):
+    job = Job("body", True)
     cold = segment(volume, Job("body", True, speed=frozenset(SPEED) - {"warm"}), weights)
     first = segment(volume, job, weights)
     assert (first.labelmap == cold.labelmap).all()

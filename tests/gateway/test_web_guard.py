@@ -180,6 +180,7 @@ def test_a_fault_tells_nothing_and_has_the_headers(tmp_path, monkeypatch):
     assert "secret" not in page.text + answer.text
     assert "ZeroDivision" not in page.text + answer.text
     assert page.headers["content-security-policy"] == answer.headers["content-security-policy"]
+    assert page.headers["connection"] == "close"  # as the server does, so nobody asks on it again
 
 
 def test_a_configured_host_is_known_to_the_page(tmp_path, monkeypatch):

@@ -82,11 +82,13 @@ def test_an_open_surface_is_told_from_a_closed_one():
     ("change", "words"),
     [
         (lambda points: points + np.array([0.9, 0, 0]), r"off by 0\.\d+ mm at its centroid"),
+        (lambda points: points + np.array([0, 0.1, 0]), r"off by 0\.1\d* mm at its centroid"),
+        (lambda points: points + np.array([500, 0, 0]), r"off by 500\.?\d* mm at its centroid"),
         (lambda points: points * 1.3, "encloses"),
         (lambda points: mirrored(points, 0), "encloses|mirrored"),
         (lambda points: turned(points), "minimum|mirrored or turned"),
     ],
-    ids=["moved", "scaled", "mirrored", "turned"],
+    ids=["moved", "moved a little", "moved away", "scaled", "mirrored", "turned"],
 )
 def test_a_mesh_that_lies_elsewhere_does_not_leave(tmp_path, form, change, words):
     volume = ct(tmp_path / "ct", slices=24, rows=24, columns=24, spacing=(1.0, 0.7, 0.8))

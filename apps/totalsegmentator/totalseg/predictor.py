@@ -7,6 +7,7 @@ TotalSegmentator looks `nnUNetPredictor` up in its module `nnunet`; for the time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from imaging_operators import report_progress
@@ -61,9 +62,16 @@ def _load_once(self: Any, folder: str, use_folds: Any, checkpoint_name: str = "c
 
 
 def _predict_here(
-    self: Any, source: Any, target: Any, save_probabilities: bool = False, overwrite: bool = True, **_: Any
+    self: Any, source: str, target: str, save_probabilities: bool = False, overwrite: bool = True, **_: Any
 ) -> Any:
-    return self.predict_from_files_sequential(source, target, save_probabilities, overwrite)
+    """One case after the other, the cases named: nnU-Net lists a folder in twelve forked processes, and a fork
+    of a process with threads, as a warm worker is, may wait for ever for a lock that another thread held."""
+    ending: str = self.dataset_json["file_ending"]
+    channels: dict[str, list[str]] = {}
+    for path in sorted(Path(source).glob(f"*_[0-9][0-9][0-9][0-9]{ending}")):
+        channels.setdefault(path.name[: -len(f"_0000{ending}")], []).append(str(path))
+    outputs = [str(Path(target) / case) for case in channels]
+    return self.predict_from_files_sequential(list(channels.values()), outputs, save_probabilities, overwrite)
 
 
 def _count_tiles(self: Any, image_size: Any) -> Any:

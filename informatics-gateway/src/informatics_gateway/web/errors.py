@@ -32,10 +32,12 @@ async def _bad_value(request: Request, error: RequestValidationError) -> Respons
 
 
 async def _fault(request: Request, _: Exception) -> Response:
-    """The server logs the trace and calls this outside Guard, so the headers are set here."""
-    return _answer(
-        request, 500, "A fault in Gantry itself; the log of `gantry serve` holds the trace.", HEADERS
-    )
+    """The server logs the trace and calls this outside Guard, so the headers are set here.
+
+    It closes the connection afterwards, which the answer says: else the next question on it may be lost.
+    """
+    sentence = "A fault in Gantry itself; the log of `gantry serve` holds the trace."
+    return _answer(request, 500, sentence, {**HEADERS, "Connection": "close"})
 
 
 def _answer(request: Request, status: int, sentence: str, headers: dict[str, str]) -> Response:

@@ -2,7 +2,7 @@
 """One segment as a surface in the patient: Encapsulated STL or OBJ (PS3.3 A.85.1, A.85.2)."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, get_args
+from typing import ClassVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from .surface import MeshFormat, Surface, read_surface
 SOP_CLASSES = {"stl": EncapsulatedSTLStorage, "obj": EncapsulatedOBJStorage}
 VOLUME_SHARE = 0.05  # by which the enclosed volume may differ from that of the voxels
 EDGE_SHARE = 0.85  # of the voxels at the surface, whose corners are cut off: 5/6 of a voxel on its own
-STEPS = 0.5  # voxels by which centroid and extent may differ
+ROUNDING = 0.01  # index steps: the files hold float32 or four decimals of a millimetre
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Mesh:
         return dataset
 
     def check_written(self, content: bytes, context: ResultContext) -> None:
-        """Compare the written surface with the voxels: closed, volume, place, form.  Raises WrongGeometry."""
+        """Compare the written surface with the voxels: closed, volume, place.  Raises WrongGeometry."""
         dataset = split(content).dataset
         length = int(dataset.EncapsulatedDocumentLength)
         surface = read_surface(dataset.EncapsulatedDocument[:length], self.format)
@@ -107,9 +107,8 @@ def surface_of(mask: NDArray[np.bool_], volume: Volume) -> Surface:
     """The surface of `mask` (slices, rows, columns) in the patient, its faces turned outwards."""
     from skimage.measure import marching_cubes
 
-    low, high = _box(mask)
-    near = np.pad(mask[tuple(map(slice, low, high))], 1).astype(np.float32)
-    places, faces, _, _ = marching_cubes(near, 0.5)  # type: ignore[no-untyped-call]
+    low, near = _near(mask)
+    places, faces, _, _ = marching_cubes(near.astype(np.float32), 0.5)  # type: ignore[no-untyped-call]
     points = (places + low - 1) @ volume.affine[:3, :3].T + volume.affine[:3, 3]
     surface = Surface(points, faces.astype(np.int64))
     return surface if surface.moments[0] > 0 else Surface(points, surface.faces[:, ::-1])
@@ -123,43 +122,66 @@ def _box(mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 
 def check_surface(surface: Surface, mask: NDArray[np.bool_], volume: Volume, name: str) -> None:
-    """Raises WrongGeometry, naming the mesh, unless `surface` is closed and encloses the voxels of `mask`.
+    """Raises WrongGeometry, naming the mesh, unless `surface` is closed and runs round the voxels of `mask`.
 
-    Volume, centroid, covariance and extent in the patient are compared, so that a mesh that is mirrored,
-    turned, moved or scaled is seen.
+    It must pass half-way between every two neighbours of which one is inside, and nowhere else: what is
+    mirrored, turned, moved or scaled does not.
     """
     if not surface.is_closed:
         raise WrongGeometry(f"{name} is not closed.")
-    steps = volume.affine[:3, :3]
-    voxel_mm3, step_mm = abs(float(np.linalg.det(steps))), float(np.linalg.norm(steps, axis=0).max())
-    places = np.argwhere(mask)
-    points = places @ steps.T + volume.affine[:3, 3]
-    enclosed, centroid, covariance = surface.moments
-    allowed = VOLUME_SHARE * len(places) + EDGE_SHARE * _at_the_surface(mask)
-    if abs(enclosed / voxel_mm3 - len(places)) > allowed:
-        raise WrongGeometry(f"{name} encloses {enclosed:.6g} mm3 of {len(places) * voxel_mm3:.6g}.")
-    off = float(np.linalg.norm(centroid - points.mean(axis=0)))
-    if off > STEPS * step_mm:
-        raise WrongGeometry(f"{name} is off by {off:.4g} mm at its centroid.")
-    for end in ("min", "max"):
-        off = float(np.abs(getattr(surface.points, end)(axis=0) - getattr(points, end)(axis=0)).max())
-        if off > 2 * STEPS * step_mm:
-            raise WrongGeometry(f"{name} is off by {off:.4g} mm at its {end}imum.")
-    _check_form(covariance, np.cov(points.T, bias=True).reshape(3, 3), step_mm, name)
+    voxel_mm3, voxels = abs(float(np.linalg.det(volume.affine[:3, :3]))), int(np.count_nonzero(mask))
+    enclosed, *_ = surface.moments
+    allowed = VOLUME_SHARE * voxels + EDGE_SHARE * _at_the_surface(mask)
+    if abs(enclosed / voxel_mm3 - voxels) > allowed:
+        raise WrongGeometry(f"{name} encloses {enclosed:.6g} mm3 of {voxels * voxel_mm3:.6g}.")
+    low, near = _near(mask)
+    places = _places(surface.points, volume) - (low - 1)
+    wanted = _crossings(near)
+    if not _runs_through(places, near, wanted):
+        centre = volume.affine[:3, :3] @ (places.mean(axis=0) - wanted.mean(axis=0))
+        raise WrongGeometry(
+            f"{name} is off by {np.linalg.norm(centre):.4g} mm at its centroid: it is moved, mirrored or turned."
+        )
+
+
+def _near(mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """The first index of what is marked, and the marked part with one voxel of outside round it."""
+    low, high = _box(mask)
+    return low, np.pad(mask[tuple(map(slice, low, high))], 1)
+
+
+def _places(points: NDArray[np.float64], volume: Volume) -> NDArray[np.float64]:
+    """Indices (points, 3) in the volume of points in the patient."""
+    inverse = np.linalg.inv(volume.affine)
+    places: NDArray[np.float64] = points @ inverse[:3, :3].T + inverse[:3, 3]
+    return places
+
+
+def _crossings(near: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Index places (crossings, 3) half-way between neighbours of which one is inside."""
+    changes = (np.argwhere(np.diff(near, axis=axis)) + np.eye(3)[axis] / 2 for axis in range(3))
+    return np.concatenate(list(changes))
+
+
+def _runs_through(places: NDArray[np.float64], near: NDArray[np.bool_], wanted: NDArray[np.float64]) -> bool:
+    """Whether the points are the crossings `wanted`, and beside them only middles of cells that are both."""
+    grid = 2 * np.array(near.shape)
+    halves = np.rint(2 * places).astype(np.int64)
+    if (halves < 0).any() or (halves > grid - 2).any():
+        return False
+    exact = np.abs(2 * places - halves).max(axis=1) <= 2 * ROUNDING
+    crosses = exact & (np.sum(halves % 2, axis=1) == 1)
+    found = np.unique(np.ravel_multi_index(tuple(halves[crosses].T), grid))
+    known = np.ravel_multi_index(tuple((2 * wanted).astype(np.int64).T), grid)
+    corners = np.minimum(np.floor(places[~crosses]).astype(np.int64), np.array(near.shape) - 2)
+    inside = sum(near[tuple((corners + step).T)].astype(int) for step in np.ndindex(2, 2, 2))
+    return np.array_equal(found, np.sort(known)) and bool(np.all((inside > 0) & (inside < 8)))
 
 
 def _at_the_surface(mask: NDArray[np.bool_]) -> int:
     """Voxels of the mask with a neighbour outside."""
-    low, high = _box(mask)
-    near = np.pad(mask[tuple(map(slice, low, high))], 1)
+    _, near = _near(mask)
     inner = near.copy()
     for axis in range(3):
         inner &= np.roll(near, 1, axis) & np.roll(near, -1, axis)
     return int(np.count_nonzero(near) - np.count_nonzero(inner))
-
-
-def _check_form(found: NDArray[Any], wanted: NDArray[Any], step_mm: float, name: str) -> None:
-    """Covariances: what is mirrored or turned about its centroid has another one, unless it looks alike."""
-    allowed = step_mm**2 + 0.1 * float(np.trace(wanted))
-    if np.abs(found - wanted).max() > allowed:
-        raise WrongGeometry(f"{name} is mirrored or turned about its centroid.")
