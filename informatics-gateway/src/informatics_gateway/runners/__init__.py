@@ -39,7 +39,8 @@ class Program:
     """An app as a runner needs it.
 
     `edition` changes when the app's file does; a warm worker of another edition is stopped.  `idle_s`: a warm
-    worker without work is stopped after it.
+    worker without work is stopped after it.  `image`: the image by digest that the app is in, "" for a folder.
+    `gpu`: the UUID of the device or MIG slice that it gets, "" for none.
     """
 
     name: str
@@ -50,6 +51,8 @@ class Program:
     idle_s: float = 900
     edition: int = 0
     environment: Mapping[str, str] = field(default_factory=dict)
+    image: str = ""
+    gpu: str = ""
 
 
 @dataclass(frozen=True)
