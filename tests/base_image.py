@@ -15,8 +15,10 @@ import tarfile
 from pathlib import Path
 
 BASE = "localhost/gantry-test-base:latest"
-WANTED = """base-files base-passwd bash coreutils dash debianutils findutils grep gzip hostname jq libc-bin
-libgomp1 libpython3-stdlib libstdc++6 login mawk passwd python3 python3-minimal sed tar zlib1g""".split()
+WANTED = (
+    "base-files base-passwd bash coreutils dash debianutils findutils grep gzip hostname jq libc-bin libgomp1 "
+    "libpython3-stdlib libstdc++6 login mawk passwd python3 python3-minimal sed tar zlib1g"
+)
 UNOWNED = ["/bin", "/sbin", "/lib", "/lib64", "/etc/ld.so.cache", "/usr/bin/awk", "/etc/alternatives/awk"]
 LEFT_OUT = re.compile(r"/usr/share/(man|doc|locale|info|lintian|bash-completion|zoneinfo)/|/usr/share/perl")
 MERGED = re.compile(r"^/(bin|sbin|lib|lib32|lib64|libx32)/")
@@ -57,7 +59,7 @@ def _closure() -> list[str]:
         name, status, needs = line.split("\t")
         if status.startswith("ii"):
             depends[name] = re.findall(r"(?:^|, |\| )([a-z0-9][a-z0-9.+-]*)", needs)
-    found, left = set(), list(WANTED)
+    found, left = set(), WANTED.split()
     while left:
         name = left.pop()
         if name in depends and name not in found:
