@@ -4,6 +4,7 @@
 import json
 import os
 import tomllib
+from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -29,6 +30,8 @@ ListeningPort = Annotated[int, Field(ge=0, le=65535)]  # 0: a free one
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 ProfileName = Annotated[str, Field(pattern=r"^[a-z0-9_.-]{1,64}$")]
 HOW_TO_NAME_IT = (
+PriorityName = Literal["urgent", "normal", "background"]
+TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
     "Name it with --config or GANTRY_CONFIG; informatics-gateway/gantry.example.toml is one to begin with."
 )
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -92,11 +95,41 @@ class Deliver(Section):
 
 
 class Source(Section):
-    """Who may send; everybody else is refused."""
+class Background(Section):
+    """When jobs of priority "background" may start, as local time of day; over midnight when `to` is earlier."""
+
+    from_: TimeOfDay = Field("00:00", alias="from")
+    to: TimeOfDay = "00:00"
+
+    def is_open(self, now: time) -> bool:
+        """Whether a background job may start at this time of day; always, when both ends are the same."""
+        begin, end = time.fromisoformat(self.from_), time.fromisoformat(self.to)
+        if begin < end:
+            return begin <= now < end
+        return now >= begin or now < end
+
+    @property
+    def in_words(self) -> str:
+        """From when to when, "" for always."""
+        return "" if self.from_ == self.to else f"from {self.from_} to {self.to}"
+
+
+class Gpu(Section):
+    """`hottest_c`: a card of this temperature or above gets no new job.
+
+    `cards`: UUIDs of the cards and MIG slices that may be used; all of them when left out.
+    """
+
+    hottest_c: int = Field(85, ge=1)
+    cards: tuple[str, ...] = ()
+
+
+    """Who may send; everybody else is refused.  `priority`: of all that it sends, whatever the route says."""
 
     ae_title: AETitle
     host: str
 
+    priority: PriorityName | None = None
     @property
     def name(self) -> str:
         """How the source is named in the journal."""
@@ -184,7 +217,7 @@ class App(Section):
 class Route(Section):
     """Series that match go to this app, its results to these destinations.
 
-    `profile`: in which of its profiles the app runs; None is its first one.
+    `profile`: in which of its profiles the app runs; None is its first one.  `priority`: None is "normal".
     """
 
     called_ae_title: AETitle
@@ -212,6 +245,7 @@ class Config(Section):
     dicom: Dicom = Dicom()
     assemble: Assemble = Assemble()
     deliver: Deliver = Deliver()
+    priority: PriorityName | None = None
     web: Web = Web()
     sources: tuple[Source, ...] = Field((), alias="source")
     destinations: tuple[Destination, ...] = Field((), alias="destination")
@@ -235,6 +269,8 @@ class Config(Section):
         for what, names in (
             ("source", [source.name for source in self.sources]),
             ("destination", [destination.name for destination in self.destinations]),
+    gpu: Gpu = Gpu()
+    background: Background = Background()
             ("app", [app.name for app in self.apps]),
             ("route", [route.name for route in self.routes]),
         ):
@@ -248,6 +284,11 @@ class Config(Section):
 
     def _check_profiles(self) -> None:
         """Without a name, which profile is run is not known here: it might be one that is named beside it."""
+    def priority(self, route: Route, source: str) -> PriorityName | None:
+        """What the source says, else what the route says."""
+        said = [each.priority for each in self.sources if each.name == source]
+        return next(filter(None, (*said, route.priority)), None)
+
         buttons = [(route.called_ae_title, route.app) for route in self.routes]
         for route, button in zip(self.routes, buttons, strict=True):
             if route.profile is None and buttons.count(button) > 1:

@@ -76,6 +76,19 @@ class AppOutOfMemory(AppFailed):
     hint = "Raise memory_mb of the app, or send a smaller series; then `gantry jobs retry`."
 
 
+class AppOutOfGpuMemory(AppOutOfMemory):
+    """The app ran out of GPU memory."""
+
+    hint = "Give the app a card with more memory, or a `cheaper` profile; then `gantry jobs retry`."
+
+
+class WaitsForGpu(GantryError):
+    """The job waits for a GPU."""
+
+    hint = "It starts by itself; `scripts/gpu-check` shows what the GPUs have."
+    retryable = True
+
+
 class AppCrashed(AppFailed):
     """The app's process died."""
 
@@ -156,6 +169,12 @@ class DestinationUnavailable(GantryError):
 
 
 class DestinationRefused(GantryError):
+class NoSuchApp(GantryError):
+    """The configuration has no such app."""
+
+    hint = "Give the `name` of one of the [[app]] tables."
+
+
     """The destination refuses the results."""
 
     hint = "Correct the destination, then `gantry jobs retry`; the same bytes are sent again."

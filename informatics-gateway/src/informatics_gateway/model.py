@@ -2,7 +2,7 @@
 """The nouns of the gateway.  Plain frozen data: no I/O, no SQL, no DICOM networking."""
 
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,19 @@ class JobStatus(StrEnum):
     def ended(self) -> bool:
         """Whether nothing more happens to the job by itself."""
         return self in (self.DELIVERED, self.FAILED, self.CANCELLED, self.SUPERSEDED)
+
+
+class Priority(IntEnum):
+    """Which job goes first: the lower number."""
+
+    URGENT = 0
+    NORMAL = 1
+    BACKGROUND = 2
+
+    @classmethod
+    def named(cls, name: str) -> "Priority":
+        """The priority as gantry.toml names it."""
+        return cls[name.upper()]
 
 
 @dataclass(frozen=True)
@@ -113,7 +126,11 @@ class Result:
 
 @dataclass(frozen=True)
 class Job:
-    """One app on one input set: the durable unit."""
+    """One app on one input set: the durable unit.
+
+    `alone`: it ran out of GPU memory, and gets a card for itself.  `cheaper`: the profile that it runs in
+    instead of its own, because it ran out of memory alone too; "" for none.
+    """
 
     id: int
     input_set: InputSet
@@ -126,6 +143,14 @@ class Job:
     error: str = ""
     hint: str = ""
     profile: str = ""  # "": the app's default one
+    priority: Priority = Priority.NORMAL
+    alone: bool = False
+    cheaper: str = ""
+
+    @property
+    def runs_as(self) -> str:
+        """The profile in which it runs."""
+        return self.cheaper or self.profile
 
 
 @dataclass(frozen=True)

@@ -62,11 +62,15 @@ class Queueing:
         self._store.mark_seen(key)
 
     def _queue(self, input_set: InputSet, routes: Sequence[Route]) -> list[int]:
-        made, ended = self._store.queue(input_set, routes)
+        made, ended = self._store.queue(input_set, [self._with_priority(each, input_set) for each in routes])
         for number in ended:
             self._on_ended(number)
         self._on_news()
         return made
+
+    def _with_priority(self, route: Route, input_set: InputSet) -> Route:
+        """The route with the priority that its job gets, as the source may say another."""
+        return route.model_copy(update={"priority": self._config.priority(route, input_set.key.source)})
 
     def _sent_again(self, job: Job) -> None:
         again = f"sent again by {job.input_set.key.source}"

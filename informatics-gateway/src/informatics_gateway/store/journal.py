@@ -5,14 +5,26 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
 from ..errors import BadConfiguration
-from ..model import Event, Identity, InputSet, Instance, Job, JobStatus, Proof, Refusal, Result, SeriesKey
+from ..model import (
+    Event,
+    Identity,
+    InputSet,
+    Instance,
+    Job,
+    JobStatus,
+    Priority,
+    Proof,
+    Refusal,
+    Result,
+    SeriesKey,
+)
 from .version import check_version
 
 FILE_NAME = "gantry.sqlite"
@@ -190,29 +202,55 @@ class Journal:
             row["error"],
             row["hint"],
             row["profile"],
+            Priority(row["priority"]),
+            bool(row["alone"]),
+            row["cheaper"],
         )
 
-    def next_job(self, app: str, statuses: Sequence[JobStatus]) -> tuple[Job | None, float | None]:
+    def next_job(
+        self,
+        app: str,
+        statuses: Sequence[JobStatus],
+        priorities: Sequence[Priority] = tuple(Priority),
+        longest_waiting: bool = False,
+        without: Collection[int] = (),
+    ) -> tuple[Job | None, float | None]:
         """The app's job that is due now with one of these statuses, else when the next one will be.
 
-        A job waits for its earlier revision, where that one has begun to send.
+        The first by priority, or the one that is due for longest whatever its priority.  A job waits for its
+        earlier revision, where that one has begun to send.  `without`: numbers of jobs that are not wanted.
         """
-        marks = ",".join("?" * len(statuses))
-        row = self._one(
+        now = time.time()
+        heads = [
+            row
+            for priority in priorities
+            for status in statuses
+            if (row := self._head(app, status, priority, without))
+        ]
+        due = [row for row in heads if row["due"] <= now]
+        if not due:
+            return None, min((row["due"] for row in heads), default=None)
+        first = min(due, key=lambda row: (0 if longest_waiting else row["priority"], row["due"], row["id"]))
+        return self._job(first), None
+
+    def _head(
+        self, app: str, status: JobStatus, priority: Priority, without: Collection[int]
+    ) -> sqlite3.Row | None:
+        """The first by time due; an index says which, however long the queue is."""
+        return self._one(
             "SELECT job.* FROM job JOIN input_set AS mine ON mine.id = job.input_set"
-            f" WHERE app = ? AND status IN ({marks}) AND NOT EXISTS"
-            " (SELECT 1 FROM job AS earlier JOIN input_set AS its ON its.id = earlier.input_set"
+            " WHERE app = ? AND status = ? AND priority = ? AND NOT EXISTS"
+            " (SELECT 1 FROM input_set AS its JOIN job AS earlier ON earlier.input_set = its.id"
             " WHERE (earlier.app, earlier.profile) = (job.app, job.profile) AND earlier.sending"
             " AND earlier.status NOT IN ('delivered', 'failed', 'cancelled') AND its.revision < mine.revision"
             " AND (its.source, its.called_ae_title, its.study_instance_uid, its.series_instance_uid) ="
             " (mine.source, mine.called_ae_title, mine.study_instance_uid, mine.series_instance_uid))"
-            " ORDER BY due, job.id LIMIT 1",
+            f" AND job.id NOT IN ({','.join('?' * len(without))}) ORDER BY due, job.id LIMIT 1",
             app,
-            *statuses,
+            status,
+            priority,
+            *without,
         )
-        if row is None:
-            return None, None
-        return (self._job(row), None) if row["due"] <= time.time() else (None, row["due"])
 
     def reached(self, job: Job) -> JobStatus:
         """The last status the job finished well: where a retry of a failed one goes on."""
@@ -223,6 +261,16 @@ class Journal:
         """Since when the step under way has failed, across restarts."""
         row = self._one("SELECT failing_since FROM job WHERE id = ?", job.id)
         return row[0] if row else None
+
+    def paused(self) -> set[str]:
+        """The apps whose jobs do not start."""
+        return {row[0] for row in self._all("SELECT app FROM paused")}
+
+    def gpu_peak(self, app: str, digest: str, profile: str) -> int | None:
+        """The most GPU memory, in MB, that the app was seen to take in this profile; None before it ran on one."""
+        sql = "SELECT mb FROM gpu_peak WHERE (app, digest, profile) = (?, ?, ?)"
+        row = self._one(sql, app, digest, profile)
+        return row["mb"] if row else None
 
     def counts(self) -> dict[str, int]:
         """How many jobs have each status."""

@@ -1,4 +1,4 @@
--- The journal, version 2.  Status and event are written in one transaction; see writer.py.  A journal of an
+-- The journal, version 3.  Status and event are written in one transaction; see writer.py.  A journal of an
 -- earlier version is brought here by upgrade_N.sql; see version.py.
 
 CREATE TABLE IF NOT EXISTS association (
@@ -32,13 +32,15 @@ CREATE TABLE IF NOT EXISTS input_set_instance (
     PRIMARY KEY (input_set, sop_instance_uid)) WITHOUT ROWID;
 
 -- `reached` is the last good status, where a retry goes on; `sending` is set before the first byte leaves.
+-- `alone` and `cheaper`: what a job that ran out of GPU memory gets (model.py).
 CREATE TABLE IF NOT EXISTS job (
     id INTEGER PRIMARY KEY, input_set INTEGER NOT NULL REFERENCES input_set, route TEXT NOT NULL, app TEXT NOT NULL,
     status TEXT NOT NULL, reached TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
     attempt INTEGER NOT NULL DEFAULT 0, due REAL NOT NULL DEFAULT 0, failing_since REAL,
     sending INTEGER NOT NULL DEFAULT 0, created_at REAL NOT NULL, error TEXT NOT NULL DEFAULT '',
-    hint TEXT NOT NULL DEFAULT '', profile TEXT NOT NULL DEFAULT '', UNIQUE (input_set, app, profile));
-CREATE INDEX IF NOT EXISTS job_open ON job (app, status, due);
+    hint TEXT NOT NULL DEFAULT '', profile TEXT NOT NULL DEFAULT '', priority INTEGER NOT NULL DEFAULT 1,
+    alone INTEGER NOT NULL DEFAULT 0, cheaper TEXT NOT NULL DEFAULT '', UNIQUE (input_set, app, profile));
+CREATE INDEX IF NOT EXISTS job_open ON job (app, status, priority, due);
 
 CREATE TABLE IF NOT EXISTS result (
     job INTEGER NOT NULL REFERENCES job, ordinal INTEGER NOT NULL, kind TEXT NOT NULL, path TEXT NOT NULL,
@@ -59,4 +61,12 @@ CREATE TABLE IF NOT EXISTS refusal (
     hint TEXT NOT NULL, at REAL NOT NULL, times INTEGER NOT NULL DEFAULT 1,
     PRIMARY KEY (calling_ae_title, called_ae_title, host, reason));
 
-PRAGMA user_version = 2;
+-- Apps whose jobs do not start until somebody resumes them.
+CREATE TABLE IF NOT EXISTS paused (app TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
+
+-- The most GPU memory that an app was seen to take.
+CREATE TABLE IF NOT EXISTS gpu_peak (
+    app TEXT NOT NULL, digest TEXT NOT NULL, profile TEXT NOT NULL, mb INTEGER NOT NULL, at REAL NOT NULL,
+    PRIMARY KEY (app, digest, profile)) WITHOUT ROWID;
+
+PRAGMA user_version = 3;

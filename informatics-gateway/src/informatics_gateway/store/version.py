@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import BadConfiguration
 
-VERSION = 2  # what schema.sql makes; upgrade_N.sql brings version N - 1 to N
+VERSION = 3  # what schema.sql makes; upgrade_N.sql brings version N - 1 to N
 
 
 def version_of(db: sqlite3.Connection) -> int:

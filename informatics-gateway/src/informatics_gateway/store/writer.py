@@ -15,7 +15,18 @@ from imaging_data import ExplainedError
 
 from ..config import Route
 from ..errors import BadConfiguration
-from ..model import Association, InputSet, Instance, Job, JobStatus, Proof, Refusal, Result, SeriesKey
+from ..model import (
+    Association,
+    InputSet,
+    Instance,
+    Job,
+    JobStatus,
+    Priority,
+    Proof,
+    Refusal,
+    Result,
+    SeriesKey,
+)
 from .journal import FILE_NAME, KEY, Journal, key_values
 from .version import bring_up_to_date
 
@@ -160,18 +171,17 @@ class Store(Journal):
 
     def _queue_one(self, db: sqlite3.Connection, input_set: InputSet, route: Route) -> list[int]:
         now, count = time.time(), len(input_set.instances)
-        profile = f", profile {route.profile}" if route.profile else ""
+        priority = route.priority or "normal"
         numbers = db.execute(
-            "INSERT OR IGNORE INTO job (input_set, route, app, profile, status, reached, due, created_at)"
-            " VALUES (?, ?, ?, ?, 'queued', 'queued', ?, ?) RETURNING id",
-            (input_set.id, route.name, route.app, route.profile or "", now, now),
+            "INSERT OR IGNORE INTO job (input_set, route, app, profile, status, reached, due, created_at, priority)"
+            " VALUES (?, ?, ?, ?, 'queued', 'queued', ?, ?, ?) RETURNING id",
+            (input_set.id, route.name, route.app, route.profile or "", now, now, Priority.named(priority)),
         ).fetchall()
+        profile = f", profile {route.profile}" if route.profile else ""
+        first = f"queued for {route.app}{profile}{f', {priority}' if route.priority else ''}"
+        what = f"revision {input_set.revision}, {count} instance{'s'[: count != 1]}"
         for (number,) in numbers:
-            self._event(
-                number,
-                f"queued for {route.app}{profile}: revision {input_set.revision}, {count} instance{'s'[: count != 1]},"
-                f" closed by {input_set.closed_by}",
-            )
+            self._event(number, f"{first}: {what}, closed by {input_set.closed_by}")
         return [number for (number,) in numbers]
 
     def _supersede(self, db: sqlite3.Connection, input_set: InputSet, route: Route) -> list[int]:
@@ -268,6 +278,34 @@ class Store(Journal):
             )
             self._event(job.id, f"{error} Next try in {seconds:.0f} s.")
 
+    def run_lighter(self, job: Job, cheaper: str, text: str) -> None:
+        """The app ran out of GPU memory: it runs again at once, alone on its card, in this profile if any."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE job SET alone = 1, cheaper = ?, attempts = 0, due = ? WHERE id = ? AND status = 'queued'",
+                (cheaper, time.time(), job.id),
+            )
+            self._event(job.id, text)
+
+    def pause(self, app: str) -> bool:
+        """No job of the app starts any more; False when that is so already."""
+        with self._transaction() as db:
+            return bool(db.execute("INSERT OR IGNORE INTO paused VALUES (?, ?)", (app, time.time())).rowcount)
+
+    def unpause(self, app: str) -> bool:
+        """The app's jobs start again; False when it was not paused."""
+        with self._transaction() as db:
+            return bool(db.execute("DELETE FROM paused WHERE app = ?", (app,)).rowcount)
+
+    def record_gpu_peak(self, app: str, digest: str, profile: str, mb: int) -> None:
+        """The app was seen to take so much GPU memory in this profile; the most is kept."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO gpu_peak VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET mb = max(mb, excluded.mb), at = excluded.at",
+                (app, digest, profile, mb, time.time()),
+            )
+
     def end(self, job: Job, status: JobStatus, error: ExplainedError) -> bool:
         """Fail or cancel the job, unless it ended meanwhile."""
         ended = [each for each in JobStatus if each.ended]
@@ -282,7 +320,10 @@ class Store(Journal):
             return bool(changed)
 
     def resume(self, job: Job, text: str) -> None:
-        """Take an ended job up again at the step that failed; a delivered one is proved again."""
+        """Take an ended job up again at the step that failed; a delivered one is proved again.
+
+        One whose app runs again runs as it was asked for at first.
+        """
         reached = JobStatus.VALIDATED if job.status is JobStatus.DELIVERED else None
         with self._transaction() as db:
             db.execute(
@@ -290,6 +331,7 @@ class Store(Journal):
                 " due = ?, failing_since = NULL, error = '', hint = '' WHERE id = ?",
                 (reached, reached, time.time(), job.id),
             )
+            db.execute("UPDATE job SET alone = 0, cheaper = '' WHERE id = ? AND status = 'queued'", (job.id,))
             self._event(job.id, text)
 
     def note(self, job: Job, text: str) -> None:
