@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ("orthanc", "dcmtk", "skips", "small_models", "ohif")
+pytest_plugins = ("engine", "orthanc", "dcmtk", "skips", "small_models", "ohif")
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = Path(os.environ.get("GANTRY_SAMPLES", ROOT.parent / "shared" / "samples"))

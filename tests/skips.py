@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
+import engine
 import pytest
 
 LIST = Path(__file__).with_name("allowed-skips")
@@ -31,6 +32,10 @@ def _no_program(names: str) -> bool:
 
 def _no_engine(_: str) -> bool:
     return not _answers("docker", "info")
+
+
+def _no_podman(_: str) -> bool:
+    return bool(engine.why_not())
 
 
 def _no_compose(_: str) -> bool:
@@ -53,6 +58,7 @@ CONDITIONS: dict[str, Callable[[str], bool]] = {
     "no-samples": _no_samples,
     "no-program": _no_program,
     "no-engine": _no_engine,
+    "no-podman": _no_podman,
     "no-compose": _no_compose,
     "no-image": _no_image,
 }

@@ -21,8 +21,8 @@ REQUEST = JobRequest("2026-11-20T09:15:00+00:00", 1, "binary")
 
 
 def configuration(storage: Path, **app: Any) -> Config:
-    """A configuration with that one app; `app` are keys of its [[app]] table."""
-    tables = {"name": "tool", "path": APP} | app
+    """A configuration with that one app; `app` are keys of its [[app]] table, `image` in place of a path."""
+    tables = {"name": "tool"} | ({} if "image" in app else {"path": APP}) | app
     return Config.model_validate({"storage": {"path": storage}, "app": [tables]})
 
 
@@ -105,11 +105,13 @@ class Aside:
 
     def read(self, name: str) -> str:
         """Wait for a file of the app's output and read it."""
-        return wait_for(lambda: (self.work / "output" / name).exists() and self.read_now(name))
+        return wait_for(lambda: self.read_now(name))
 
     def read_now(self, name: str) -> str:
-        """A file of the app's output."""
-        return (self.work / "output" / name).read_text()
+        """A file of the app's output, "" before there is one; a warm container has it in its spool."""
+        spools = self.work.parent.glob(f"warm.*/spool/{self.work.name}")
+        files = [folder / "output" / name for folder in (self.work, *spools)]
+        return next((file.read_text() for file in files if file.exists()), "")
 
     def end(self) -> BaseException | None:
         """Wait for the end; the error it ended with."""

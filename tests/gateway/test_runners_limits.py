@@ -8,7 +8,7 @@ import pytest
 from app_jobs import Bench, wait_for
 
 from informatics_gateway.errors import AppCrashed, AppFailed, AppOutOfMemory, AppOutOfTime
-from informatics_gateway.runners import LOG_LIMIT, MB, supervise
+from informatics_gateway.runners import LOG_LIMIT, MB, watch
 
 pytestmark = pytest.mark.parametrize("runner", ["process", "warm"])
 
@@ -61,7 +61,7 @@ def test_an_app_that_prints_without_end_is_ended(open_bench):
 def test_a_kill_is_laid_to_memory_when_the_kernel_counts_one(open_bench, monkeypatch):
     """The kernel's killer cannot be called in a test; its count in /proc/vmstat is stood in for."""
     counts = iter(range(100))
-    monkeypatch.setattr(supervise, "oom_kills", lambda: next(counts))
+    monkeypatch.setattr(watch, "oom_kills", lambda: next(counts))
     bench = open_bench()
     with pytest.raises(AppOutOfMemory, match="The kernel killed it"):
         bench.run("die", signal=9)
@@ -81,4 +81,4 @@ def test_a_kill_is_laid_to_memory_when_the_app_was_near_its_limit(open_bench):
 
 
 def test_the_kernel_says_how_often_it_killed(runner):
-    assert supervise.oom_kills() >= 0
+    assert watch.oom_kills() >= 0

@@ -1,12 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""App folders: which there are, what an app says of itself, whether its models are there."""
+"""Apps in folders and in images: which there are, what one says of itself, whether its models are there."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from imaging_data import SeriesRule
 from imaging_data.model_lock import FILE, BadModelLock, ModelFault, Models, is_model_name, read_lock
@@ -14,8 +22,11 @@ from imaging_data.model_lock import FILE, BadModelLock, ModelFault, Models, is_m
 from .config import App
 from .errors import AppFailed, AppLacksModels, GantryError, NoSuchProfile
 from .runners import BUNDLE, Limits, Program
+from .runners.container import MAIN, MODELS
 from .runners.describe import describe
+from .runners.engine import find_engine
 
+MANIFEST_LABEL = "org.gantry.manifest"
 SCRIPTS = ("app.py", "__main__.py", BUNDLE)
 ProfileName = Annotated[str, Field(pattern=r"^[a-z0-9_.-]{1,64}$")]
 
@@ -30,7 +41,7 @@ ModelName = Annotated[str, Field(max_length=1024), AfterValidator(_model_name)]
 
 
 class Needs(BaseModel):
-    """What the app asks for: threads (0: any), MB, seconds."""
+    """What the app asks for: threads (0: any), MB, seconds; `gpu`: "" where `gpu_memory_mb` says it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -38,6 +49,12 @@ class Needs(BaseModel):
     memory_mb: int = Field(gt=0)
     gpu_memory_mb: int = Field(ge=0)
     timeout_s: float = Field(gt=0)
+    gpu: Literal["required", "preferred", "none", ""] = ""
+
+    @property
+    def gpu_use(self) -> Literal["required", "preferred", "none"]:
+        """Whether a job gets a GPU: one that asks for memory and says no more cannot do without."""
+        return self.gpu or ("required" if self.gpu_memory_mb else "none")
 
 
 class AppManifest(BaseModel):
@@ -53,11 +70,27 @@ class AppManifest(BaseModel):
     needs: Needs
     models: tuple[ModelName, ...]
     profiles: dict[ProfileName, dict[str, Any]] = {}  # the first is the default
+    cheaper: dict[ProfileName, ProfileName] = {}  # which profile takes less GPU memory than this one
 
     @field_validator("series", mode="before")
     @classmethod
     def rule(cls, conditions: Any) -> SeriesRule:
         return SeriesRule.from_config(conditions)
+
+    @model_validator(mode="after")
+    def cheaper_profiles_are_there(self) -> Self:
+        """Refuse a profile that is not there, and a chain that never ends."""
+        names = list(self.profiles)
+        for profile, cheaper in self.cheaper.items():
+            if profile not in names or cheaper not in names:
+                raise ValueError(f"cheaper: {profile!r} and {cheaper!r} must be profiles")
+            if cheaper in self.cheaper:
+                raise ValueError(f"cheaper: {cheaper!r} is itself replaced; name the cheapest at once")
+        return self
+
+    def cheaper_than(self, profile: str) -> str:
+        """The profile for a job that ran out of GPU memory in this one ("": the default), "" for none."""
+        return self.cheaper.get(profile or next(iter(self.profiles), ""), "")
 
     def check_profile(self, name: str) -> None:
         """Raise NoSuchProfile when the app has no profile of this name; "" is its default one."""
@@ -65,7 +98,7 @@ class AppManifest(BaseModel):
             there = ", ".join(self.profiles) or "none"
             raise NoSuchProfile(f"{self.name} has not {name!r} but: {there}.")
 
-    def but_with(self, **needs: float) -> "AppManifest":
+    def but_with(self, **needs: float | str) -> "AppManifest":
         """The same with other needs."""
         return self.model_copy(update={"needs": self.needs.model_copy(update=needs)})
 
@@ -102,16 +135,7 @@ class AppFolder:
 
     def manifest(self) -> AppManifest:
         """What the app says of itself.  Raises AppFailed, naming the field."""
-        printed = describe(self.script)
-        try:
-            return AppManifest.model_validate_json(printed)
-        except ValidationError as error:
-            problem = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(map(str, problem["loc"])) or "it"
-            raise AppFailed(
-                f"Its manifest is not as agreed: {where}: {problem['msg']}.",
-                f"See docs/map-contract.md, and run `python {self.script} manifest`.",
-            ) from error
+        return _manifest(describe(self.script), f"run `python {self.script} manifest`")
 
     def program(self, manifest: AppManifest, models: Path | None = None) -> Program:
         """What a runner needs to start the app, with what it declares.
@@ -136,6 +160,65 @@ class AppFolder:
             return list(Models.of(self.path, models).faults(manifest.models, thorough))
         except BadModelLock as error:
             raise AppFailed(str(error), error.hint) from error
+
+
+@dataclass(frozen=True)
+class AppImage:
+    """An app in an image, by digest (`name@sha256:...`), which is never run to learn what it is."""
+
+    reference: str
+
+    @property
+    def name(self) -> str:
+        """The last part of the image's name."""
+        return self.reference.partition("@")[0].rpartition("/")[2]
+
+    @property
+    def edition(self) -> int:
+        """A digest stands for one content."""
+        return 0
+
+    @property
+    def models(self) -> Path:
+        """Where its models are in a container of it."""
+        return MODELS
+
+    def manifest(self) -> AppManifest:
+        """What the app says of itself in the image's label.  Raises what `Engine.image` raises, and AppFailed."""
+        labels = find_engine().image(self.reference).labels
+        if MANIFEST_LABEL not in labels:
+            raise AppFailed(
+                f"{self.reference} has no label {MANIFEST_LABEL}, so it is no image of an app of ours.",
+                "Make it with scripts/package-app.",
+            )
+        return _manifest(labels[MANIFEST_LABEL], "make the image anew with scripts/package-app")
+
+    def program(self, manifest: AppManifest, models: Path | None = None) -> Program:
+        """What a runner needs to start the app.  Raises ImageUnavailable, and what else `Engine.image` raises."""
+        image = find_engine().image(self.reference).id
+        limits, models = Limits(manifest.needs.timeout_s, manifest.needs.memory_mb), models or self.models
+        return Program(self.name, Path(MAIN), models.absolute(), limits, manifest.needs.cpu, image=image)
+
+    def model_faults(self, manifest: AppManifest, models: Path, thorough: bool = False) -> list[ModelFault]:
+        """None: an image's models are a part of its digest."""
+        return []
+
+
+def app_of(app: App) -> AppFolder | AppImage:
+    """The folder or the image of a configured app."""
+    return AppImage(app.image) if app.image else AppFolder(app.path or Path())
+
+
+def _manifest(text: str, how_to_look: str) -> AppManifest:
+    try:
+        return AppManifest.model_validate_json(text)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, problem["loc"])) or "it"
+        raise AppFailed(
+            f"Its manifest is not as agreed: {where}: {problem['msg']}.",
+            f"See docs/map-contract.md, and {how_to_look}.",
+        ) from error
 
 
 def find_apps(folder: Path) -> list[AppFolder]:
@@ -182,9 +265,9 @@ def without_models(apps: Sequence[App]) -> Iterator[tuple[str, str]]:
     Only an app whose model.lock names models is asked what it loads: starting one takes a second.
     """
     for app in apps:
-        folder = AppFolder(app.path)
+        folder = app_of(app)
         try:
-            if read_lock(app.path / FILE):
+            if app.path is None or read_lock(app.path / FILE):
                 folder.program(folder.manifest(), app.models)
         except (GantryError, BadModelLock) as error:
             yield app.name, f"{error} {error.hint}"

@@ -28,10 +28,11 @@ AETitle = Annotated[
 Port = Annotated[int, Field(ge=1, le=65535)]
 ListeningPort = Annotated[int, Field(ge=0, le=65535)]  # 0: a free one
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+ImageName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._/:-]*@sha256:[0-9a-f]{64}$")]
 ProfileName = Annotated[str, Field(pattern=r"^[a-z0-9_.-]{1,64}$")]
-HOW_TO_NAME_IT = (
 PriorityName = Literal["urgent", "normal", "background"]
 TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+HOW_TO_NAME_IT = (
     "Name it with --config or GANTRY_CONFIG; informatics-gateway/gantry.example.toml is one to begin with."
 )
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -94,7 +95,6 @@ class Deliver(Section):
     retry_hours: float = Field(24, gt=0)
 
 
-class Source(Section):
 class Background(Section):
     """When jobs of priority "background" may start, as local time of day; over midnight when `to` is earlier."""
 
@@ -124,12 +124,13 @@ class Gpu(Section):
     cards: tuple[str, ...] = ()
 
 
+class Source(Section):
     """Who may send; everybody else is refused.  `priority`: of all that it sends, whatever the route says."""
 
     ae_title: AETitle
     host: str
-
     priority: PriorityName | None = None
+
     @property
     def name(self) -> str:
         """How the source is named in the journal."""
@@ -199,19 +200,43 @@ Destination = Annotated[
 
 
 class App(Section):
-    """One AI tool in a folder, how it is run, and its stage."""
+    """One AI tool, in a folder or an image by digest, how it is run, and its stage."""
 
     name: Name
-    path: Path
-    runner: Literal["process", "warm"] = "process"
+    path: Path | None = None
+    image: ImageName | None = None
+    runner: Literal["process", "warm", "container"] = "process"  # of an image: "container"
     stage: Literal["draft", "shadow"] = "shadow"
-    models: Path | None = None  # the models folder; by default models/ in the app's folder
+    models: Path | None = (
+        None  # the models folder; by default models/ in the app's folder, or the image's own
+    )
     timeout_s: float | None = Field(None, gt=0)  # None: what the app declares
     memory_mb: int | None = Field(None, gt=0)
+    gpu: Literal["required", "preferred", "none"] | None = None
+    gpu_memory_mb: int | None = Field(None, gt=0)
+    jobs_at_once: int = Field(1, ge=1, le=64)
+    output_mb: int = Field(16384, gt=0)  # results and what else the app writes
     idle_s: float = Field(900, gt=0)  # a warm worker without work is stopped after this
     environment: dict[str, str] = {}
 
     resolve = field_validator("path", "models")(lambda path, info: path and _from_file_folder(path, info))
+
+    @model_validator(mode="before")
+    @classmethod
+    def an_image_is_a_container(cls, given: Any) -> Any:
+        return {"runner": "container"} | given if isinstance(given, dict) and "image" in given else given
+
+    @model_validator(mode="after")
+    def folder_or_image(self) -> Self:
+        if (self.path is None) == (self.image is None):
+            raise ValueError(f"{self.name}: give one of path and image")
+        if self.image and self.runner == "process":
+            raise ValueError(f'{self.name}: an image is run by runner "container" or "warm"')
+        if self.path and self.runner == "container":
+            raise ValueError(
+                f'{self.name}: runner "container" needs an image; a folder is "process" or "warm"'
+            )
+        return self
 
 
 class Route(Section):
@@ -223,6 +248,7 @@ class Route(Section):
     called_ae_title: AETitle
     app: Name
     profile: ProfileName | None = None
+    priority: PriorityName | None = None
     destinations: tuple[Name, ...] = Field(min_length=1)
     series: SeriesRule = SeriesRule()
 
@@ -245,8 +271,9 @@ class Config(Section):
     dicom: Dicom = Dicom()
     assemble: Assemble = Assemble()
     deliver: Deliver = Deliver()
-    priority: PriorityName | None = None
     web: Web = Web()
+    gpu: Gpu = Gpu()
+    background: Background = Background()
     sources: tuple[Source, ...] = Field((), alias="source")
     destinations: tuple[Destination, ...] = Field((), alias="destination")
     apps: tuple[App, ...] = Field((), alias="app")
@@ -260,6 +287,11 @@ class Config(Section):
         """The destination with this name, which must be there."""
         return next(destination for destination in self.destinations if destination.name == name)
 
+    def priority(self, route: Route, source: str) -> PriorityName | None:
+        """What the source says, else what the route says."""
+        said = [each.priority for each in self.sources if each.name == source]
+        return next(filter(None, (*said, route.priority)), None)
+
     def route(self, name: str) -> Route | None:
         """The route with this name, None when it was taken out of the file."""
         return next((route for route in self.routes if route.name == name), None)
@@ -269,8 +301,6 @@ class Config(Section):
         for what, names in (
             ("source", [source.name for source in self.sources]),
             ("destination", [destination.name for destination in self.destinations]),
-    gpu: Gpu = Gpu()
-    background: Background = Background()
             ("app", [app.name for app in self.apps]),
             ("route", [route.name for route in self.routes]),
         ):
@@ -284,11 +314,6 @@ class Config(Section):
 
     def _check_profiles(self) -> None:
         """Without a name, which profile is run is not known here: it might be one that is named beside it."""
-    def priority(self, route: Route, source: str) -> PriorityName | None:
-        """What the source says, else what the route says."""
-        said = [each.priority for each in self.sources if each.name == source]
-        return next(filter(None, (*said, route.priority)), None)
-
         buttons = [(route.called_ae_title, route.app) for route in self.routes]
         for route, button in zip(self.routes, buttons, strict=True):
             if route.profile is None and buttons.count(button) > 1:

@@ -111,6 +111,32 @@ class AppLacksModels(AppFailed):
     hint = "Run `scripts/fetch-models NAME`, then `gantry jobs retry`."
 
 
+class EngineUnavailable(GantryError):
+    """The container engine does not answer."""
+
+    hint = "See whether `podman info` (or `docker info`) answers, then `gantry jobs retry`."
+    retryable = True
+
+
+class EngineRefused(AppFailed):
+    """The container engine did not do what it was asked."""
+
+    hint = "`gantry doctor` looks at the engine and at the image; then `gantry jobs retry`."
+
+
+class ImageUnavailable(AppFailed):
+    """The app's image is not on this machine."""
+
+    hint = "Build or load the image, or correct `image` of the [[app]]; `gantry doctor` looks for it."
+
+
+class RegistryUnavailable(ImageUnavailable):
+    """The app's image is not on this machine, and its registry does not give it."""
+
+    hint = "See that this machine reaches the registry and may read from it, or load the image from a file."
+    retryable = True
+
+
 class JobCancelled(GantryError):
     """The job was cancelled."""
 
@@ -143,6 +169,12 @@ class GatewayRefused(GantryError):
     """The gateway refused."""
 
 
+class NoSuchApp(GantryError):
+    """The configuration has no such app."""
+
+    hint = "Give the `name` of one of the [[app]] tables."
+
+
 class NotRunning(GantryError):
     """The gateway is not running on this storage folder."""
 
@@ -169,12 +201,6 @@ class DestinationUnavailable(GantryError):
 
 
 class DestinationRefused(GantryError):
-class NoSuchApp(GantryError):
-    """The configuration has no such app."""
-
-    hint = "Give the `name` of one of the [[app]] tables."
-
-
     """The destination refuses the results."""
 
     hint = "Correct the destination, then `gantry jobs retry`; the same bytes are sent again."

@@ -15,17 +15,20 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from .apps import AppFolder, AppManifest
+from .apps import AppFolder, AppImage, AppManifest, app_of
 from .config import App, Config
 from .errors import AppFailed, InvalidResult, JobCancelled
+from .gpu.cards import Place
 from .model import AttemptFolder, Identity, Job, Manifest, Result
-from .runners import Program, Runner, Task, folders
+from .runners import MB, Program, Runner, Task, folders
+from .runners.container import ContainerRunner, end_containers
 from .runners.leftovers import FILE, end_recorded, read_record
 from .runners.outcome import check
 from .runners.process import ProcessRunner
 from .runners.progress import OnProgress
 from .runners.results import Results, read_results
 from .runners.warm import WarmRunner
+from .runners.warm_container import take_out
 
 ATTEMPT = re.compile(r"([0-9]+)\.([0-9]+)")
 SHORTEST_HIDDEN = 3  # characters: hiding every "A" would leave no sentence
@@ -55,8 +58,13 @@ class Executor:
         self._jobs = storage / "jobs"
         self._work = storage / "work"
         self._work.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._runners: dict[str, Runner] = {"process": ProcessRunner(), "warm": WarmRunner(self._work)}
-        self._manifests: dict[tuple[Path, int], AppManifest] = {}
+        self._warm = WarmRunner(self._work)
+        self._runners: dict[str, Runner] = {
+            "process": ProcessRunner(),
+            "container": ContainerRunner(self._work),
+            "warm": self._warm,
+        }
+        self._manifests: dict[tuple[str, int], AppManifest] = {}
 
     def execute(
         self,
@@ -64,18 +72,20 @@ class Executor:
         request: JobRequest,
         cancelled: Event,
         on_progress: OnProgress = lambda step, fraction: None,
+        place: Place | None = None,
     ) -> Manifest:
         """Run the job's app until it and every process it started have ended.
 
         Gives back the manifest of the results, which are on disk then.  Meanwhile `on_progress` is told of the
         app's steps, without what names the patient.  Whatever happens, what the app left is in `folder(job)`,
-        and its work folder is gone before the app's worker gets another job.
+        and its work folder is gone before the app's worker gets another job.  `place`: the lane that runs it,
+        whose warm worker it gets, and its GPU; without one it is the app's first lane, and has none.
 
-        Raises NoSuchProfile, AppRefused, AppOutOfTime, AppOutOfMemory, AppCrashed, AppWroteNoManifest,
-        AppFailed, JobCancelled.
+        Raises NoSuchProfile, AppRefused, AppOutOfTime, AppOutOfMemory, AppOutOfGpuMemory, AppCrashed,
+        AppWroteNoManifest, AppFailed, JobCancelled.
         """
         app = self._config.app(job.app)
-        program = self._program(app, request.profile)
+        program = _placed(self._program(app, request.profile), place)
         runner = self._runners[app.runner]
         kept = self.folder(job)
         hide = hider(job.input_set.identity)
@@ -98,6 +108,21 @@ class Executor:
         folders.make_durable(kept)
         return manifest
 
+    def manifest(self, name: str) -> AppManifest:
+        """What the app says of itself, with the needs that the configuration gives it.  Raises AppFailed."""
+        app = self._config.app(name)
+        own = {key: getattr(app, key) for key in ("timeout_s", "memory_mb", "gpu", "gpu_memory_mb")}
+        known = self._manifest(app_of(app))
+        return known.but_with(**{key: value for key, value in own.items() if value is not None})
+
+    def keeps(self, lane: str) -> bool:
+        """Whether the lane has a warm worker."""
+        return self._warm.keeps(lane)
+
+    def let_go(self, lane: str) -> None:
+        """Stop the lane's warm worker, which must have no job."""
+        self._warm.let_go(lane)
+
     def folder(self, job: Job) -> AttemptFolder:
         """Where the job's present attempt is kept once it has ended."""
         return AttemptFolder(self._jobs / str(job.id) / str(job.attempt))
@@ -106,7 +131,11 @@ class Executor:
         """End what a gateway before this one left running, and tidy its work folders; their names.
 
         The log of an interrupted attempt is kept, its output is not.  To be called before the first job.
+        Raises EngineUnavailable when there is an app in an image, and it cannot be known what still runs.
         """
+        if any(app.image for app in self._config.apps):
+            end_containers(self._work)
+        take_out(self._work)
         left = tuple(sorted(path.name for path in self._work.iterdir() if path.is_dir()))
         for name in left:
             record = read_record(self._work / name / FILE)
@@ -136,20 +165,25 @@ class Executor:
             runner.close()
 
     def _program(self, app: App, profile: str) -> Program:
-        folder = AppFolder(app.path)
-        manifest = self._manifest(folder)
+        manifest = self.manifest(app.name)
         manifest.check_profile(profile)
-        needs = {"timeout_s": app.timeout_s, "memory_mb": app.memory_mb}
-        own = {name: value for name, value in needs.items() if value is not None}
-        program = folder.program(manifest.but_with(**own), app.models)
-        return replace(program, name=app.name, idle_s=app.idle_s, environment=app.environment)
+        program = app_of(app).program(manifest, app.models)
+        limits = replace(program.limits, output_bytes=app.output_mb * MB)
+        return replace(program, name=app.name, limits=limits, idle_s=app.idle_s, environment=app.environment)
 
-    def _manifest(self, folder: AppFolder) -> AppManifest:
-        """The app is asked once for each edition of its script."""
-        key = (folder.script, folder.edition)
+    def _manifest(self, tool: AppFolder | AppImage) -> AppManifest:
+        """The app is asked once for each edition of its script, or image."""
+        key = (str(tool), tool.edition)
         if key not in self._manifests:
-            self._manifests[key] = folder.manifest()
+            self._manifests[key] = tool.manifest()
         return self._manifests[key]
+
+
+def _placed(program: Program, place: Place | None) -> Program:
+    if place is None:
+        return program
+    environment = dict(place.environment) | dict(program.environment)
+    return replace(program, name=place.lane, gpu=place.gpu, environment=environment)
 
 
 def load_manifest(folder: AttemptFolder, job: Job) -> Manifest:
@@ -159,8 +193,8 @@ def load_manifest(folder: AttemptFolder, job: Job) -> Manifest:
     the job's, or another profile than the job asked for.
     """
     results = read_results(folder.output)
-    if job.profile and results.app.profile != job.profile:
-        raise InvalidResult(f"results.json says profile {results.app.profile!r}, the job {job.profile!r}.")
+    if job.runs_as and results.app.profile != job.runs_as:
+        raise InvalidResult(f"results.json says profile {results.app.profile!r}, the job {job.runs_as!r}.")
     if any(
         entry.study_instance_uid != job.input_set.identity.study_instance_uid for entry in results.results
     ):

@@ -9,7 +9,7 @@ from pydicom import Dataset
 
 from imaging_data import read_header
 
-from .apps import AppFolder
+from .apps import app_of
 from .config import Config, Route
 from .errors import AppFailed, BadConfiguration, NoMatchingRoute, NoSuchProfile
 from .model import InputSet
@@ -56,7 +56,7 @@ def check_profiles(config: Config, path: Path) -> None:
         if each.profile is None:
             continue
         try:
-            AppFolder(config.app(each.app).path).manifest().check_profile(each.profile)
+            app_of(config.app(each.app)).manifest().check_profile(each.profile)
         except AppFailed as error:
             log.warning("route %s: its profile is not checked: %s", each.name, error)
         except NoSuchProfile as error:

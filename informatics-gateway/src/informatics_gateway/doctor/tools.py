@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from ..apps import AppFolder, AppManifest, in_words
+from ..apps import AppFolder, AppImage, AppManifest, app_of, in_words
 from ..config import App, Config
 from ..errors import GantryError
 from .check import Check, fail, failed, ok, warn
@@ -22,9 +22,9 @@ def tools(config: Config) -> Iterator[Check]:
 
 def _app(app: App, profiles: Sequence[str]) -> Check:
     name = f"app {app.name}"
-    if not app.path.is_dir():
+    if app.path and not app.path.is_dir():
         return fail(name, f"There is no folder {app.path}.", "Correct `path` of this [[app]].")
-    folder = AppFolder(app.path)
+    folder = app_of(app)
     try:
         manifest = folder.manifest()
         for profile in profiles:
@@ -34,7 +34,7 @@ def _app(app: App, profiles: Sequence[str]) -> Check:
         return failed(name, error)
 
 
-def _models(name: str, app: App, folder: AppFolder, manifest: AppManifest) -> Check:
+def _models(name: str, app: App, folder: AppFolder | AppImage, manifest: AppManifest) -> Check:
     models = app.models or folder.models
     faults = folder.model_faults(manifest, models, thorough=True)
     if faults:

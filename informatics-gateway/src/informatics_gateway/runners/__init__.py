@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How execute starts an app: `process` (one process a job) and `warm` (one worker that keeps the app loaded).
+"""How execute starts an app: `process` or `container` (one a job), `warm` (one that keeps the app loaded).
 
 Only this package starts processes.  A runner gives back how the app ended; what that means is `outcome`'s
 part, and what the app left is `results`'.
@@ -19,11 +19,12 @@ from .progress import OnProgress
 BUNDLE = "configs/metadata.json"  # what a folder with a MONAI bundle has in place of a script
 MB = 1 << 20
 LOG_LIMIT = 64 * MB
+OUTPUT_LIMIT = 16 << 30
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a job may take: seconds, MB of memory of all its processes, bytes of log.
+    """What a job may take: seconds, MB of memory of all its processes, bytes of log and of what else it writes.
 
     A limit of the log and not a pump that cuts it off: a warm worker opens the job's log by itself, and an
     app that prints without end is broken, so it is ended like one that runs without end.
@@ -32,6 +33,7 @@ class Limits:
     time_s: float
     memory_mb: int
     log_bytes: int = LOG_LIMIT
+    output_bytes: int = OUTPUT_LIMIT
 
 
 @dataclass(frozen=True)

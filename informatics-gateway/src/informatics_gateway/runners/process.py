@@ -9,7 +9,10 @@ from . import Ended, Program, Task, command
 from .environment import app_environment, map_environment
 from .leftovers import FILE
 from .progress import Tail
-from .supervise import AppProcess, Order, Watch
+from .supervise import AppProcess, Order
+from .watch import Running, Watch
+
+HOME = "home"
 
 
 class ProcessRunner:
@@ -22,13 +25,17 @@ class ProcessRunner:
 
     def run(self, program: Program, task: Task, cancelled: Event) -> Ended:
         """Run the app in the task's folders until it has ended, and with it every process it started."""
-        app = AppProcess(_order(program, task))
+        app = self._start(program, task)
         try:
             tail = Tail(task.folder.output, task.on_progress)
-            watch = Watch(app, program.limits, cancelled, task.folder.log, tail)
+            written = (task.folder.output, task.folder.path / HOME)
+            watch = Watch(app, program.limits, cancelled, task.folder.log, tail, written)
             return watch.ended(watch.wait(app.exit_status))
         finally:
             app.end()
+
+    def _start(self, program: Program, task: Task) -> Running:
+        return AppProcess(_order(program, task))
 
     def stop_idle(self) -> None:
         """Nothing waits for work."""
@@ -38,8 +45,8 @@ class ProcessRunner:
 
 
 def _order(program: Program, task: Task) -> Order:
-    home = task.folder.path / "home"
-    environment = app_environment(home, program.cpu, program.environment)
+    home = task.folder.path / HOME
+    environment = app_environment(home, program.cpu, program.environment, program.gpu)
     return Order(
         command=command(program.script),
         environment=environment | map_environment(task.folder, program.models, task.job),

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The warm runner: one worker per app, which loads the app and its model once and then runs job after job.
 
-What ends a worker, so that the next job gets a new one: any job that did not succeed, a cancel, a limit, a
-process that a job left running, memory that grew from job to job, a new edition of the app, an answer
-nobody asked for, and idleness.  Nothing of this fails a job that succeeded.
+A worker is a process or, for an app in an image, a container.  What ends one, so that the next job gets a new
+one: any job that did not succeed, a cancel, a limit, a process that a job left running, memory that grew from
+job to job, a new edition or image of the app, an answer nobody asked for, and idleness.  Nothing of this fails
+a job that succeeded.
 """
 
 import logging
@@ -15,7 +16,8 @@ from threading import Event, Lock
 
 from ..errors import AppCrashed, AppOutOfMemory, JobCancelled
 from . import Ended, Program, Task
-from .supervise import TICK_S
+from .warm_container import WarmContainer
+from .watch import TICK_S
 from .worker import Worker
 
 log = logging.getLogger("gantry.warm")
@@ -66,7 +68,8 @@ class WarmRunner:
         worker = self._workers.get(program.name)
         if worker is None or worker.program != program or not worker.is_quiet:
             self._drop(program.name)
-            worker = self._workers[program.name] = Worker(program, self._work)
+            kind = WarmContainer if program.image else Worker
+            worker = self._workers[program.name] = kind(program, self._work)
         return worker
 
     def _run_in(self, worker: Worker, task: Task, cancelled: Event) -> Ended:
@@ -91,6 +94,15 @@ class WarmRunner:
         worker = self._workers.pop(name, None)
         if worker is not None:
             worker.end()
+
+    def keeps(self, name: str) -> bool:
+        """Whether a worker of this name lives."""
+        return name in self._workers
+
+    def let_go(self, name: str) -> None:
+        """Stop the worker of this name, if there is one, when it has no job."""
+        with self._turns.setdefault(name, Lock()):
+            self._drop(name)
 
     def stop_idle(self) -> None:
         """Stop every worker that has waited for work for longer than its app's `idle_s`."""

@@ -15,12 +15,14 @@ from typing import Any, NamedTuple
 import psutil
 
 from ..errors import AppCrashed, AppFailed
+from ..model import AttemptFolder
 from . import MB, Ended, Program, Task, command
 from .environment import app_environment
 from .folders import remove
 from .leftovers import FILE
 from .progress import Tail
-from .supervise import PIPE_BYTES, AppProcess, Order, Watch
+from .supervise import PIPE_BYTES, AppProcess, Order
+from .watch import Running, Watch
 
 LINE_LIMIT = 1 << 16
 GROWTH = 1.25  # a worker that holds more than this times what it held after its first job,
@@ -51,15 +53,17 @@ class Worker:
         self._home = self._folder / "home"
         self._log = self._folder / "worker.log"
         try:
-            self.app = AppProcess(self._order())
+            self.app = self._start()
         except BaseException:
             remove(self._folder)
             raise
 
-    def _order(self) -> Order:
-        environment = app_environment(self._home, self.program.cpu, self.program.environment)
+    def _start(self) -> Running:
+        environment = app_environment(
+            self._home, self.program.cpu, self.program.environment, self.program.gpu
+        )
         models = str(self.program.models)
-        return Order(
+        order = Order(
             command=command(self.program.script, "worker"),
             environment=environment | {"HOLOSCAN_MODEL_PATH": models, "MONAI_MODELPATH": models},
             folder=self._home,
@@ -67,6 +71,11 @@ class Worker:
             record=self._folder / FILE,
             talks=True,
         )
+        return AppProcess(order)
+
+    def _seen(self, folder: AttemptFolder) -> AttemptFolder:
+        """Where the worker itself finds an attempt's folder."""
+        return folder
 
     def get_ready(self, cancelled: Event) -> Ended | None:
         """Wait until the app is loaded; how the worker ended, if it did instead.  Raises as `work` does."""
@@ -88,7 +97,8 @@ class Worker:
         AppFailed when it answers nonsense or can answer no more.
         """
         tail = Tail(task.folder.output, task.on_progress)
-        watch = Watch(self.app, self.program.limits, cancelled, task.folder.log, tail)
+        written = (task.folder.output, self._home)
+        watch = Watch(self.app, self.program.limits, cancelled, task.folder.log, tail, written)
         self._say(task)
         heard = watch.wait(self._hear)
         if heard.exit is not None:
@@ -103,7 +113,7 @@ class Worker:
     @property
     def is_quiet(self) -> bool:
         """Whether the worker lives and has said nothing since its last answer."""
-        return not self._heard and not wait([self.app.control, self.app.output], 0)
+        return not self._heard and not wait([self.app.ending, self.app.output], 0)
 
     def unfit(self) -> str:
         """Why the worker must not have another job, or "".  Clears its TMPDIR of what the job left."""
@@ -133,7 +143,7 @@ class Worker:
         return self._home / "tmp"
 
     def _say(self, task: Task) -> None:
-        folder = task.folder
+        folder = self._seen(task.folder)
         message = {
             "input": str(folder.input),
             "output": str(folder.output),
@@ -150,7 +160,7 @@ class Worker:
     def _hear(self, timeout_s: float) -> Heard | None:
         """The next thing to hear; None when nothing came in time."""
         if b"\n" not in self._heard and self.app.output in wait(
-            [self.app.control, self.app.output], timeout_s
+            [self.app.ending, self.app.output], timeout_s
         ):
             more = os.read(self.app.output, LINE_LIMIT)
             if not more:

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A warm container: a warm worker whose process is in a container, with a spool in place of the work folder.
+
+One folder stays mounted, the spool.  An attempt's folder is moved into it for as long as its job runs, so the
+container sees this attempt's folders only.  What is said and heard goes over the engine's client, as with a
+process: when the gateway dies, standard input ends, and with it the worker.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+
+from ..model import AttemptFolder
+from . import Ended, Task
+from .container import INSIDE, MODELS, Container, Plan, open_up, owner_of
+from .environment import map_environment
+from .watch import Running
+from .worker import Worker
+
+SPOOL = "spool"
+MOUNTED = INSIDE.path / SPOOL
+TEMPORARY = Path("/tmp")
+
+
+class WarmContainer(Worker):
+    """A warm worker in a container.  Its /tmp is a folder here, so that what a job left there can be removed."""
+
+    def _start(self) -> Running:
+        spool = self._folder / SPOOL
+        for folder, mode in ((self._folder, 0o700), (spool, 0o755), (self._temporary, 0o1777)):
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(mode)
+        owner = owner_of(self._folder.parent)
+        variables = map_environment(INSIDE, MODELS, None) | dict(self.program.environment)
+        plan = Plan(
+            program=self.program,
+            name=f"gantry-{owner}-warm.{self.program.name}",
+            owner=owner,
+            arguments=("worker",),
+            variables=variables,
+            mounts=((spool, MOUNTED, "rw"), (self._temporary, TEMPORARY, "rw")),
+            log=self._log,
+            talks=True,
+        )
+        return Container(plan)
+
+    def _seen(self, folder: AttemptFolder) -> AttemptFolder:
+        return AttemptFolder(MOUNTED / folder.path.name)
+
+    def work(self, task: Task, cancelled: Event) -> Ended:
+        """Run one job as `Worker.work` does, with the attempt's folder in the spool meanwhile."""
+        open_up(task.folder)
+        within = AttemptFolder(self._folder / SPOOL / task.folder.path.name)
+        task.folder.path.rename(within.path)
+        try:
+            return super().work(replace(task, folder=within), cancelled)
+        finally:
+            within.path.rename(task.folder.path)
+
+
+def take_out(work: Path) -> None:
+    """Move what a gateway that died left in a spool back into the work folder."""
+    for folder in work.glob(f"warm.*/{SPOOL}/*"):
+        folder.rename(work / folder.name)
