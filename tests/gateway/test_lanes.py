@@ -27,7 +27,7 @@ class Bench:
         self.lanes._steps.take = self.take  # type: ignore[method-assign]
         self.raises: BaseException | None = None
 
-    def take(self, job: Job) -> None:
+    def take(self, job: Job, lane: str) -> None:
         self.store.begin(job, "begin", new_attempt=True)
         if self.raises:
             raise self.raises

@@ -4,8 +4,8 @@
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
 from typing import Protocol
@@ -33,6 +33,15 @@ class Need:
     declared_mb: int = 0
     alone: bool = False
     priority: int = 1
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a job runs: its lane, the UUID of its card ("": on the CPU), and the variables that say whose it is."""
+
+    lane: str
+    gpu: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class Peaks(Protocol):
@@ -94,22 +103,18 @@ class Cards:
         self._holds: dict[str, Hold] = {}
         self._needs: dict[str, Need] = {}  # of the jobs that run on a card
         self._asked: dict[str, _Asked] = {}
-        self._since: dict[int, float] = {}
+        self._since: dict[tuple[str, int], float] = {}  # by lane and job
         self._seen: dict[str, int] = {}  # MB by lane, of the job that runs
         self._plan: dict[str, Start | Wait] | None = None  # None: something has changed
         self._reading, self._read_at = Reading(), float("-inf")
 
-    def mark(self, lane: str) -> dict[str, str]:
-        """The variable by which processes on a card are known to be this lane's."""
-        return {VARIABLE: f"{self._token}:{lane}"}
-
-    def start(self, need: Need) -> str:
-        """Take a place for the job: the UUID of its card, "" for the CPU.  Whoever starts must `end`.
+    def start(self, need: Need) -> Place:
+        """Take a place for the job.  Whoever starts must `end`.
 
         Raises WaitsForGpu, saying for what; the wish stands until it is granted or withdrawn.
         """
         if need.use == "none":
-            return ""
+            return Place(need.lane)
         with self._lock:
             self._look()
             self._ask(need)
@@ -117,7 +122,7 @@ class Cards:
             if isinstance(decision, Wait):
                 raise WaitsForGpu(f"{need.app} {decision.why}.")
             self._granted(need, decision)
-            return decision.card.uuid if decision.card else ""
+            return self._place(need.lane, decision.card)
 
     def end(self, lane: str) -> None:
         """The lane's job has ended; what it was seen to take is kept, and what its warm worker holds."""
@@ -130,17 +135,18 @@ class Cards:
             self._holds[lane] = replace(hold, idle=True, alone=False)
             self._plan = None
 
-    def withdraw(self, job: int) -> None:
-        """The job wishes for no card any more."""
+    def withdraw(self, lane: str) -> None:
+        """The lane wishes for no card any more."""
         with self._lock:
-            self._since.pop(job, None)
-            self._asked = {lane: asked for lane, asked in self._asked.items() if asked.need.job != job}
-            self._plan = None
+            if self._asked.pop(lane, None) is not None:
+                self._since = {key: since for key, since in self._since.items() if key[0] != lane}
+                self._plan = None
 
     def look(self) -> None:
-        """Look at what the jobs take, and at what happens to the cards."""
+        """Look at what the jobs take, if any runs on a card."""
         with self._lock:
-            self._look()
+            if self._needs:
+                self._look()
 
     def troubles(self) -> Sequence[str]:
         """What NVML could not say at the last look, in sentences."""
@@ -151,7 +157,7 @@ class Cards:
     def _ask(self, need: Need) -> None:
         known = self._asked.get(need.lane)
         if known is None or known.need != need:
-            since = self._since.setdefault(need.job, self._clock())
+            since = self._since.setdefault((need.lane, need.job), self._clock())
             self._asked[need.lane] = _Asked(need, self._expected_mb(need), since)
             self._plan = None
 
@@ -165,7 +171,7 @@ class Cards:
         if need.declared_mb:
             return max(need.declared_mb, seen)
         mb = ceil(seen * MARGIN)
-        return mb if 0 < mb <= max((each.total_mb for each in self._reading.devices), default=mb) else None
+        return mb if 0 < mb <= max((each.total_mb for each in self._devices()), default=mb) else None
 
     def _decisions(self) -> dict[str, Start | Wait]:
         if self._plan is None:
@@ -175,13 +181,13 @@ class Cards:
                 for lane, each in self._asked.items()
             ]
             holds = [self._as_seen(hold) for hold in self._holds.values()]
-            self._plan = decide(wishes, [self._card(each) for each in self._reading.devices], holds)
+            self._plan = decide(wishes, [self._card(each) for each in self._devices()], holds)
         return self._plan
 
     def _granted(self, need: Need, start: Start) -> None:
         """The plan holds for the others: it was made with this place given away."""
-        del self._asked[need.lane]
-        self._since.pop(need.job, None)
+        asked = self._asked.pop(need.lane)
+        self._since.pop((need.lane, need.job), None)
         for lane in start.stop:
             self._workers.let_go(lane)
             self._holds.pop(lane, None)
@@ -189,9 +195,14 @@ class Cards:
         if own is not None and (start.card is None or own.card != start.card.uuid):
             self._workers.let_go(need.lane)
         if start.card is not None:
-            alone = need.alone or self._expected_mb(need) is None
+            alone = need.alone or asked.mb is None
             self._holds[need.lane] = Hold(need.lane, start.card.uuid, start.mb, alone)
             self._needs[need.lane] = need
+
+    def _place(self, lane: str, card: Card | None) -> Place:
+        if card is None:
+            return Place(lane)
+        return Place(lane, card.uuid, {VARIABLE: f"{self._token}:{lane}"})
 
     def _learn(self, need: Need, mb: int) -> None:
         if mb > (self._peaks.gpu_peak(need.app, need.digest, need.profile) or 0):
@@ -208,6 +219,11 @@ class Cards:
         self._reading, self._read_at, self._plan = self._nvml.read(), self._clock(), None
         for lane in self._needs:
             self._seen[lane] = max(self._seen.get(lane, 0), self._takes(self._holds[lane]))
+
+    def _devices(self) -> list[Device]:
+        """Those that may be used."""
+        chosen = self._settings.cards
+        return [each for each in self._reading.devices if not chosen or each.uuid in chosen]
 
     def _ours(self, device: Device) -> dict[str, int]:
         """MB that our lanes hold of the device, by lane, as far as the driver says."""

@@ -63,6 +63,7 @@ class Nvml:
     def _read(self) -> Reading:
         devices: list[Device] = []
         troubles: list[str] = []
+        driver = str(_known(pynvml.nvmlSystemGetDriverVersion) or "")
         for index in range(pynvml.nvmlDeviceGetCount()):
             try:
                 devices += _devices(pynvml.nvmlDeviceGetHandleByIndex(index))
@@ -70,7 +71,7 @@ class Nvml:
                 troubles.append(f"GPU {index}: {error}.")
         if troubles:
             self.close()
-        return Reading(tuple(devices), tuple(troubles), str(_known(pynvml.nvmlSystemGetDriverVersion) or ""))
+        return Reading(tuple(devices), tuple(troubles), driver)
 
 
 def _devices(handle: Any) -> list[Device]:

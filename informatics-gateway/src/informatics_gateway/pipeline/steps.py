@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from ..config import Config, Route
 from ..deliver import deliver
 from ..destinations import open_destination
-from ..errors import CrashLoop, JobCancelled, RouteRemoved
+from ..errors import AppFailed, AppOutOfGpuMemory, CrashLoop, JobCancelled, RouteRemoved
 from ..execute import Executor, JobRequest, hider, load_manifest
+from ..gpu.cards import Cards, Need, Place
 from ..model import Job, JobStatus, Result
 from ..runners.outcome import plain
 from ..store import Store
@@ -32,18 +33,23 @@ NAMED_IN_JOB = (
 class Steps:
     """The three steps that move a job along."""
 
-    def __init__(self, store: Store, config: Config, executor: Executor) -> None:
-        self._store, self._config, self._executor = store, config, executor
+    def __init__(self, store: Store, config: Config, executor: Executor, cards: Cards) -> None:
+        self._store, self._config, self._executor, self._cards = store, config, executor, cards
         self._attempts: dict[int, threading.Event] = {}  # set: the attempt is to end
         self._by_status: dict[JobStatus, Callable[[Job], None]] = {
-            JobStatus.QUEUED: self._execute,
             JobStatus.EXECUTED: self._validate,
             JobStatus.VALIDATED: self._deliver,
         }
 
-    def take(self, job: Job) -> None:
-        """Take the step that comes after the job's status; raises what stopped it."""
-        self._by_status[job.status](job)
+    def take(self, job: Job, lane: str) -> None:
+        """Take the step that comes after the job's status, in this lane; raises what stopped it.
+
+        Raises WaitsForGpu, and nothing has happened to the job, when no card has room for it now.
+        """
+        if job.status is JobStatus.QUEUED:
+            self._execute(job, lane)
+        else:
+            self._by_status[job.status](job)
 
     def end_attempt(self, number: int) -> None:
         """End the job's app, when it runs."""
@@ -58,27 +64,67 @@ class Steps:
 
     # execute
 
-    def _execute(self, job: Job) -> None:
+    def _execute(self, job: Job, lane: str) -> None:
         chosen = self._route_of(job)
         if job.attempts >= MAX_ATTEMPTS:
             raise CrashLoop(f"{job.attempts} attempts.")
+        place = self._cards.start(self._need(job, lane))
         cancelled = self._attempts[job.id] = threading.Event()
         try:
-            self._attempt(job, chosen, cancelled)
+            self._attempt(job, chosen, cancelled, place)
         finally:
             del self._attempts[job.id]
+            self._cards.end(lane)
 
-    def _attempt(self, job: Job, chosen: Route, cancelled: threading.Event) -> None:
-        starts = f"execute: {job.app} starts, attempt {job.attempt + 1}"
+    def _need(self, job: Job, lane: str) -> Need:
+        """What the job asks of the GPUs; an app that cannot say it fails in its attempt, which counts."""
+        try:
+            manifest = self._executor.manifest(job.app)
+        except AppFailed:
+            return Need(job.id, lane, job.app, "", "", "none")
+        needs = manifest.needs
+        return Need(
+            job.id,
+            lane,
+            job.app,
+            manifest.digest,
+            job.runs_as,
+            needs.gpu_use,
+            needs.gpu_memory_mb,
+            job.alone,
+            job.priority,
+        )
+
+    def lighten(self, job: Job, error: AppOutOfGpuMemory) -> bool:
+        """Let a job that ran out of GPU memory run alone on its card, then in a cheaper profile; False: neither."""
+        if not job.alone:
+            self._store.run_lighter(job, "", f"{error} It is tried again alone on the card.")
+            return True
+        cheaper = self._cheaper_for(job)
+        if cheaper:
+            text = f"{error} It was alone on the card; it is tried again in the cheaper profile {cheaper}."
+            self._store.run_lighter(job, cheaper, text)
+        return bool(cheaper)
+
+    def _cheaper_for(self, job: Job) -> str:
+        try:
+            return self._executor.manifest(job.app).cheaper_than(job.runs_as)
+        except AppFailed:  # it cannot say it any more
+            return ""
+
+    def _attempt(self, job: Job, chosen: Route, cancelled: threading.Event, place: Place) -> None:
+        where = f", on GPU {place.gpu}" if place.gpu else ""
+        starts = f"execute: {job.app} starts, attempt {job.attempt + 1}{where}"
         begun = self._store.begin(job, starts, new_attempt=True)
         if begun is None:
             return
         started = time.monotonic()
         milestones = Milestones(lambda text: self._store.note(begun, text))
-        manifest = self._executor.execute(begun, self._request(begun, chosen), cancelled, milestones)
+        request = self._request(begun, chosen)
+        manifest = self._executor.execute(begun, request, cancelled, milestones, place)
         text = f"executed in {time.monotonic() - started:.2f} s: {len(manifest.results)} results"
         hide = hider(begun.input_set.identity)
-        notes = [f"note: {hide(plain(note))}" for note in manifest.notes]
+        notes = [f"note: {hide(plain(note))}" for note in (*manifest.notes, *_cheaper(begun))]
         self._store.move(begun, JobStatus.EXECUTED, text, manifest.results, notes)
 
     def _route_of(self, job: Job) -> Route:
@@ -95,7 +141,7 @@ class Steps:
             revision=job.input_set.revision,
             segmentation="labelmap" if labelmap else "binary",
             replaces=tuple(self._named(job, result) for result in self._replaced(job)),
-            profile=job.profile,
+            profile=job.runs_as,
         )
 
     def _named(self, job: Job, result: Result) -> dict[str, object]:
@@ -144,3 +190,11 @@ class Steps:
     def _before_sending(self, job: Job) -> None:
         if not self._store.begin_sending(job):
             raise JobCancelled("It ended before its results were sent.")
+
+
+def _cheaper(job: Job) -> list[str]:
+    """What the history of a job in a cheaper profile says of its results."""
+    asked = f"profile {job.profile}" if job.profile else "its default profile"
+    return (
+        [f"made in the cheaper profile {job.cheaper}: {asked} ran out of GPU memory"] if job.cheaper else []
+    )

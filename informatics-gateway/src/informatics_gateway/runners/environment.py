@@ -15,7 +15,6 @@ PASSED_ON = (
     "PATH",
     "LD_LIBRARY_PATH",
     "CUDA_HOME",
-    "CUDA_VISIBLE_DEVICES",
     "CUDA_DEVICE_ORDER",
     "NVIDIA_VISIBLE_DEVICES",
     "NVIDIA_DRIVER_CAPABILITIES",
@@ -23,11 +22,12 @@ PASSED_ON = (
 )
 
 
-def app_environment(home: Path, cpu: int, extra: Mapping[str, str]) -> dict[str, str]:
+def app_environment(home: Path, cpu: int, extra: Mapping[str, str], gpu: str = "") -> dict[str, str]:
     """What every app process gets.  `home` (made here) is its HOME and, in `home/tmp`, its TMPDIR.
 
     `cpu`: the threads the app asks for, 0 leaves the choice to the libraries.  Threads wait without spinning,
-    because the machine receives studies meanwhile.  `extra`, from the configuration, wins.
+    because the machine receives studies meanwhile.  `gpu`: the UUID of the one that it sees, "" for none; which
+    ones the gateway itself sees does not matter.  `extra`, from the configuration, wins.
     """
     temporary = home / "tmp"
     temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -37,6 +37,7 @@ def app_environment(home: Path, cpu: int, extra: Mapping[str, str]) -> dict[str,
         "TMPDIR": str(temporary),
         "LANG": "C.UTF-8",
         "OMP_WAIT_POLICY": "PASSIVE",
+        "CUDA_VISIBLE_DEVICES": gpu,
         "PYTHONUNBUFFERED": "1",  # what an app printed before it crashed is in its log
     }
     if cpu > 0:

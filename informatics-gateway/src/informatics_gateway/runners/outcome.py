@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..errors import AppCrashed, AppFailed, AppOutOfMemory, AppRefused
+from ..errors import AppCrashed, AppFailed, AppOutOfGpuMemory, AppOutOfMemory, AppRefused
 from ..model import AttemptFolder
 from . import Ended
 from .folders import read_regular
@@ -21,6 +21,12 @@ TAIL_BYTES = 1 << 14
 OUT_OF_MEMORY = re.compile(r"(?:^|\.)(?:MemoryError|_ArrayMemoryError|OutOfMemoryError|OutOfMemory)(?::|$)")
 
 
+# The words of PyTorch on CUDA and on ROCm, of the CUDA libraries, ONNX Runtime and CuPy
+OUT_OF_GPU_MEMORY = re.compile(
+    r"\btorch(?:\.cuda)?\.OutOfMemoryError|\bcupy[\w.]*\.OutOfMemoryError|\b(?:CUDA|HIP) out of memory"
+    r"|\bCUDA error: out of memory|\bCUDA failure 2\b|\bcudaErrorMemoryAllocation|\bCUDA_ERROR_OUT_OF_MEMORY"
+    r"|\bCU(?:BLAS|DNN)_STATUS_ALLOC_FAILED"
+)
 # The sentence of our apps' OutOfMemory; their AppError's is the gateway's own.
 OUT_OF_MEMORY_SAID = "The app ran out of memory."
 
@@ -28,9 +34,9 @@ OUT_OF_MEMORY_SAID = "The app ran out of memory."
 def check(ended: Ended, folder: AttemptFolder, hide: Callable[[str], str] = str) -> None:
     """Raise the error that an app's end stands for; an exit status of 0 stands for none.
 
-    `hide` takes out of a sentence what must not be in a log.  Raises AppOutOfMemory, AppCrashed (a signal),
-    AppRefused (exit status 2) or AppFailed, with the app's own words from error.json, else the last line that
-    says something in app.log.
+    `hide` takes out of a sentence what must not be in a log.  Raises AppOutOfMemory, or AppOutOfGpuMemory where
+    it was the GPU's, AppCrashed (a signal), AppRefused (exit status 2) or AppFailed, with the app's own words
+    from error.json, else the last line that says something in app.log.
     """
     if ended.exit == 0:
         return
@@ -49,6 +55,8 @@ def _raise_in_its_words(ended: Ended, folder: AttemptFolder, hide: Callable[[str
     sentence = hide(plain(detail)) or f"Its exit status is {ended.exit}; it said nothing."
     if ended.exit == REFUSED:
         raise AppRefused(sentence, hint)
+    if OUT_OF_GPU_MEMORY.search(f"{kind}: {message}"):
+        raise AppOutOfGpuMemory(sentence)
     if OUT_OF_MEMORY.search(kind) or OUT_OF_MEMORY.search(message.split()[0] if message else ""):
         raise AppOutOfMemory(sentence)
     raise AppFailed(sentence, hint)
