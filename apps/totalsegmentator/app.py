@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from totalseg import PROFILES, SPEED, Job, Results, checkpoints, report, segment, set_up
+from totalseg import CHEAPER, PROFILES, SPEED, Job, Results, checkpoints, report, segment, set_up
 
 from imaging_operators import AppInfo, InferenceApp, Needs, SeriesRule, Volume
 
@@ -21,6 +21,7 @@ class TotalSegmentator(InferenceApp):
         needs=Needs(cpu=2, memory_mb=12288, timeout_s=3600),
         models=checkpoints("total", fast=True),
         profiles=PROFILES,
+        cheaper=CHEAPER,
     )
     series = SeriesRule(Modality={"CT", "MR"})
 

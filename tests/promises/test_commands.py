@@ -50,6 +50,8 @@ SAYS = {
     "gantry jobs retry": "job 1 goes on",
     "gantry jobs cancel": "has ended: delivered",
     "gantry routes test": "LUNGS/torch_free",
+    "gantry apps pause": "torch_free is paused",
+    "gantry apps resume": "torch_free goes on",
     "gantry quarantine list": "No route takes this series",
     "gantry quarantine show": "No route takes this series",
     "gantry quarantine release": "No route takes this series",
@@ -90,7 +92,7 @@ def place(tmp_path_factory) -> Iterator[Place]:
         gateway.wait(lambda _: gateway.cli("quarantine", "list", "--json") != [])
         [entry] = gateway.cli("quarantine", "list", "--json")
         names = {"path/to/dicom": one[0].parent, "path/to/results": folder / "results"}
-        names |= {"gantry.toml": gateway.config, "ENTRY": entry["id"]}
+        names |= {"NAME": "torch_free", "gantry.toml": gateway.config, "ENTRY": entry["id"]}
         yield Place(gateway, {word: str(value) for word, value in names.items()})
     finally:
         gateway.stop()

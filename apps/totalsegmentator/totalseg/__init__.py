@@ -3,6 +3,6 @@
 
 from .report import Results, report
 from .segmenting import segment, set_up
-from .tasks import PROFILES, SPEED, Job, checkpoints
+from .tasks import CHEAPER, PROFILES, SPEED, Job, checkpoints
 
-__all__ = ["PROFILES", "SPEED", "Job", "Results", "checkpoints", "report", "segment", "set_up"]
+__all__ = ["CHEAPER", "PROFILES", "SPEED", "Job", "Results", "checkpoints", "report", "segment", "set_up"]

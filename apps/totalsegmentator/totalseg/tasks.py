@@ -146,6 +146,8 @@ def _profiles() -> dict[str, dict[str, Any]]:
 
 
 PROFILES = _profiles()
+# What to run instead when a task needs more GPU memory than there is.
+CHEAPER = {name: f"{name}-fast" for name in PROFILES if f"{name}-fast" in PROFILES}
 
 
 @dataclass(frozen=True)

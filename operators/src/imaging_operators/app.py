@@ -104,6 +104,7 @@ class InferenceApp:
             "series": self.series.to_config(),
             "needs": asdict(info.needs),
             "models": list(info.models),
+            "cheaper": dict(info.cheaper),
             "profiles": {name: dict(parameters) for name, parameters in info.profiles.items()},
         }
 

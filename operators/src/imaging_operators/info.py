@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 from .errors import BadJob
 
@@ -15,12 +15,22 @@ PROFILE_NAME = re.compile(r"[a-z0-9_.-]{1,64}")
 
 @dataclass(frozen=True)
 class Needs:
-    """What one run of the app needs at most: cores, memory in MB (2**20 bytes), seconds."""
+    """What one run of the app needs at most: cores, memory in MB (2**20 bytes), seconds.
+
+    `gpu`: "required", "preferred" (it runs on the CPU where there is no GPU that is large enough) or "none"; "" is
+    "required" where `gpu_memory_mb` is given, else "none".  A GPU without `gpu_memory_mb`: the gateway sees what
+    the app takes.  Raises ValueError for another word.
+    """
 
     cpu: int = 1
     memory_mb: int = 4096
     gpu_memory_mb: int = 0
     timeout_s: float = 600
+    gpu: Literal["required", "preferred", "none", ""] = ""
+
+    def __post_init__(self) -> None:
+        if self.gpu not in get_args(type(self).__annotations__["gpu"]):
+            raise ValueError(f"Needs.gpu {self.gpu!r} must be 'required', 'preferred', 'none' or ''")
 
 
 @dataclass(frozen=True)
@@ -43,7 +53,8 @@ class AppInfo:
     The three texts stand in every result (PS3.3 C.7.5.1): name as ManufacturerModelName, version as
     SoftwareVersions, creator as Manufacturer.  `models` are file names in the models folder that must be
     there.  `profiles` are keyword arguments of `predict`, by names that a route may give; the first is the
-    default.  Raises ValueError for a text that is empty or longer than 64 characters (LO), and for a profile
+    default.  `cheaper`: for a profile, the one to run instead when it needs more GPU memory than there is.
+    Raises ValueError for a text that is empty or longer than 64 characters (LO), and for a profile
     with another kind of name or with values that JSON does not keep.
     """
 
@@ -53,6 +64,7 @@ class AppInfo:
     needs: Needs = field(default_factory=Needs)
     models: tuple[str, ...] = ()
     profiles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
+    cheaper: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         for key in ("name", "version", "creator"):
@@ -61,6 +73,11 @@ class AppInfo:
                 raise ValueError(f"AppInfo.{key} {text!r} must have 1 to 64 characters and no backslash")
         for name, parameters in self.profiles.items():
             _check_profile(name, parameters)
+        for pair in self.cheaper.items():
+            if not set(pair) <= set(self.profiles) or pair[1] in self.cheaper:
+                raise ValueError(
+                    f"AppInfo.cheaper: {pair} must be two profiles, the second without a cheaper one"
+                )
 
     def profile(self, name: str = "") -> Profile:
         """The profile of this name, the default one for "".  Raises BadJob, naming those there are.

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`gantry apps`: which there are, whether they keep their contract, one run by hand.  No configuration."""
+"""`gantry apps`: which there are, whether they keep their contract, one run by hand; pause and resume.
+
+Only pause and resume need a configuration; with one, `list` says what is paused.
+"""
 
 import tempfile
 from pathlib import Path
@@ -8,13 +11,17 @@ from typing import Annotated, Any
 import typer
 
 from ..apps import AppFolder, find_app, find_apps
+from ..config import load
+from ..control import ask
 from ..errors import AppFailed, GantryError
+from ..store import Journal
+from ..store.journal import FILE_NAME
 from .contract import Check, check_app
-from .output import JsonOption, print_json, say, table
+from .output import DEFAULT_CONFIG, ConfigOption, JsonOption, print_json, say, table
 from .trial import Trial, run_by_hand
 from .waiting import spinner, step_bar
 
-app = typer.Typer(help="List, check and run apps.", no_args_is_help=True)
+app = typer.Typer(help="List, check, run, pause and resume apps.", no_args_is_help=True)
 AppsOption = Annotated[Path, typer.Option("--apps", help="The folder of the apps.")]
 ModelsOption = Annotated[
     Path | None, typer.Option("--models", help="The models folder, if not the app's own.")
@@ -23,22 +30,44 @@ ProfileOption = Annotated[
     str, typer.Option("--profile", metavar="NAME", help="One of the app's profiles, if not its first.")
 ]
 AppArgument = Annotated[str, typer.Argument(metavar="APP", help="An app's name, or the path of its folder.")]
+ConfiguredApp = Annotated[str, typer.Argument(metavar="NAME", help="The name of an [[app]].")]
+OptionalConfig = Annotated[
+    Path | None,
+    typer.Option("--config", envvar="GANTRY_CONFIG", help="Says which are paused.", dir_okay=False),
+]
 DEFAULT_APPS = Path("apps")
 
 
 @app.command("list")
-def list_apps(apps: AppsOption = DEFAULT_APPS, models: ModelsOption = None, json: JsonOption = False) -> None:
+def list_apps(
+    apps: AppsOption = DEFAULT_APPS,
+    models: ModelsOption = None,
+    config: OptionalConfig = None,
+    json: JsonOption = False,
+) -> None:
     """The apps of a folder.  Exit status 1: one of them cannot say what it is.
 
     --models may be one folder, or hold a folder for each app by its name.
     """
     if not apps.is_dir():
         raise AppFailed(f"There is no folder {apps}.", "Go to Gantry's folder, or give --apps DIR.")
-    described = [_describe(folder, models) for folder in find_apps(apps)]
+    paused = _paused(config) if config else {}
+    described = [
+        _describe(folder, models) | {"paused": paused.get(folder.path.resolve(), [])}
+        for folder in find_apps(apps)
+    ]
     if json:
         print_json(described)
     else:
-        columns = ("name", "version", "models", "profiles", "series", "path")
+        columns = (
+            "name",
+            "version",
+            "models",
+            *(("paused",) if config else ()),
+            "profiles",
+            "series",
+            "path",
+        )
         rows = [[each[key] for key in columns] for each in map(_in_words, described)]
         table(f"{len(described)} apps", columns, rows)
         for each in described:
@@ -50,8 +79,26 @@ def list_apps(apps: AppsOption = DEFAULT_APPS, models: ModelsOption = None, json
 def _in_words(described: dict[str, Any]) -> dict[str, Any]:
     rule = described["series"] or {}
     series = ", ".join(f"{keyword} {wanted}" for keyword, wanted in rule.items())
-    words = {"series": series, "profiles": ", ".join(described["profiles"] or ())}
+    words = {
+        "series": series,
+        "profiles": ", ".join(described["profiles"] or ()),
+        "paused": ", ".join(described["paused"]),
+    }
     return {key: "" if value is None else value for key, value in described.items()} | words
+
+
+def _paused(config: Path) -> dict[Path, list[str]]:
+    """The names of paused [[app]] tables, by the folder of the app."""
+    settings = load(config)
+    if not (settings.storage.path / FILE_NAME).exists():
+        return {}
+    with Journal(settings.storage.path) as journal:
+        paused = journal.paused()
+    found: dict[Path, list[str]] = {}
+    for each in settings.apps:
+        if each.path and each.name in paused:
+            found.setdefault(each.path, []).append(each.name)
+    return found
 
 
 def _models_of(folder: AppFolder, models: Path | None) -> Path:
@@ -171,3 +218,15 @@ def _show_checks(folder: AppFolder, checks: list[Check]) -> None:
         if broken
         else f"{folder.name} keeps the contract."
     )
+
+
+@app.command()
+def pause(name: ConfiguredApp, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Start no further job of an app until it is resumed, across restarts; what runs goes on."""
+    say(ask(load(config).storage.path, "pause", app=name))
+
+
+@app.command()
+def resume(name: ConfiguredApp, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Let a paused app's jobs start again."""
+    say(ask(load(config).storage.path, "unpause", app=name))

@@ -32,7 +32,13 @@ def serve(config: ConfigOption = DEFAULT_CONFIG) -> None:
     people = pipeline.queueing
     control = Control(
         settings.storage.path,
-        {"retry": people.retry, "cancel": people.cancel, "release": pipeline.release},
+        {
+            "retry": people.retry,
+            "cancel": people.cancel,
+            "release": pipeline.release,
+            "pause": people.pause,
+            "unpause": people.unpause,
+        },
     )
     page = _Page(settings, pipeline)
     dicom = settings.dicom

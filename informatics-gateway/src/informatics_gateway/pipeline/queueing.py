@@ -11,7 +11,7 @@ from imaging_data import ExplainedError
 from .. import quarantine
 from ..assemble import seal
 from ..config import Config, Route
-from ..errors import JobCancelled, NoSuchJob, RouteRemoved
+from ..errors import JobCancelled, NoSuchApp, NoSuchJob, RouteRemoved
 from ..model import InputSet, Job, JobStatus, SeriesKey
 from ..route import route
 from ..store import Store
@@ -110,6 +110,23 @@ class Queueing:
         self._store.resume(job, "retry: asked for by hand")
         self._on_news()
         return f"job {number} goes on"
+
+    def pause(self, app: str) -> str:
+        """No further job of the app starts, across restarts; what runs goes on, and results are delivered."""
+        news = self._store.pause(self._app(app))
+        return f"{app} is paused" if news else f"{app} was paused already"
+
+    def unpause(self, app: str) -> str:
+        """The app's jobs start again."""
+        news = self._store.unpause(self._app(app))
+        self._on_news()
+        return f"{app} goes on" if news else f"{app} was not paused"
+
+    def _app(self, name: str) -> str:
+        known = [app.name for app in self._config.apps]
+        if name not in known:
+            raise NoSuchApp(f"There is no {name!r} but: {', '.join(known) or 'none'}.")
+        return name
 
     def _rerun(self, job: Job) -> str:
         chosen, old = self._config.route(job.route), job.input_set

@@ -124,6 +124,10 @@ class Desk:
         now = time.time()
         return {key: max(0.0, now - at) for key, at in self._journal.open_series().items()}
 
+    def paused(self) -> set[str]:
+        """The apps whose jobs do not start until somebody resumes them."""
+        return self._journal.paused()
+
     def refusals(self) -> list[RefusalAnswer]:
         """The callers that were turned away, the newest first."""
         return [

@@ -73,6 +73,7 @@ def _status_page(desk: Desk, status: JobStatus | None, before: int | None) -> st
         stations=stations(page.counts, len(arriving)),
         config=desk.config,
         buttons=_buttons(desk.config),
+        paused=desk.paused(),
     )
 
 

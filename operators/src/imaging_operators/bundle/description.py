@@ -80,8 +80,17 @@ def _needs(document: Document) -> Needs:
     return Needs(
         cpu=document.get("gantry.needs.cpu", int, known.cpu),
         memory_mb=document.get("gantry.needs.memory_mb", int, known.memory_mb),
+        gpu_memory_mb=document.get("gantry.needs.gpu_memory_mb", int, known.gpu_memory_mb),
         timeout_s=document.get("gantry.needs.timeout_s", float, known.timeout_s),
+        gpu=_gpu(document),
     )
+
+
+def _gpu(document: Document) -> Any:
+    gpu = document.get("gantry.needs.gpu", str, "")
+    if gpu not in ("required", "preferred", "none", ""):
+        raise document.wrong("gantry.needs.gpu", gpu, "required, preferred or none")
+    return gpu
 
 
 def _weights(document: Document, folder: Path) -> str:
