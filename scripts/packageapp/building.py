@@ -51,15 +51,15 @@ def build(context: Context, tag: str, base: str = "") -> str:
 
 
 class Builder:
-    """A program that builds images, called by itself and by the packager."""
+    """A program that builds images; `environment` makes it the packager's `docker`, by the one in bin/."""
 
     def __init__(self, program: str, offline: bool) -> None:
         self.program = program
         self.offline = offline
         path = os.pathsep.join((str(SHIM), os.environ.get("PATH", os.defpath)))
-        self._environment = os.environ | {"PATH": path, "GANTRY_BUILDER": program}
+        self.environment = os.environ | {"PATH": path, "GANTRY_BUILDER": program}
         if offline:
-            self._environment["GANTRY_BUILD_OFFLINE"] = "1"
+            self.environment["GANTRY_BUILD_OFFLINE"] = "1"
 
     def build(
         self, name: str, tag: str, arguments: dict[str, str], labelled: dict[str, str] | None = None
@@ -78,7 +78,7 @@ class Builder:
         with tempfile.TemporaryDirectory() as place:
             options += ["--build-cache", place]
             if self.offline:
-                options += ["--source", str(_sources(Path(place))), "--base-image", OFFLINE_BASE]
+                options += ["--source", str(sources(Path(place))), "--base-image", OFFLINE_BASE]
             said = self._run([*program, "package", str(folder), *options])
         made = MADE.search(said)
         if made is None:
@@ -87,20 +87,20 @@ class Builder:
 
     def _run(self, command: Sequence[str]) -> str:
         """What the command says, which is printed as it comes.  Raises BuildFailed."""
-        process = subprocess.Popen(
-            command, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
         lines = []
-        assert process.stdout is not None
-        for line in process.stdout:
-            lines.append(line)
-            print(line, end="", flush=True)
-        if process.wait() != 0:
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            command, env=self.environment, stdout=pipe, stderr=subprocess.STDOUT, text=True
+        ) as process:
+            for line in process.stdout or ():
+                lines.append(line)
+                print(line, end="", flush=True)
+        if process.returncode != 0:
             raise BuildFailed(f"`{Path(command[0]).name} {command[1]}` ended with {process.returncode}.")
         return "".join(lines)
 
 
-def _sources(folder: Path) -> Path:
+def sources(folder: Path) -> Path:
     """The packager's manifest of what it would download, for the holoscan that is installed; it names nothing."""
     images = {kind: {} for kind in ("igpu", "dgpu", "cpu")}
     holoscan = version("holoscan-cu13")

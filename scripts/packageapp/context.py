@@ -99,4 +99,5 @@ def _app_yaml(manifest: dict[str, Any]) -> str:
     """What the packager reads.  JSON's texts are YAML's too."""
     needs = manifest["needs"]
     texts = {key: json.dumps(manifest[key]) for key in ("name", "version")}
-    return APP_YAML.format(**texts, **needs, gpu=1 if needs["gpu_memory_mb"] else 0)
+    gpu = int(needs["gpu_memory_mb"] > 0 or needs.get("gpu") in ("required", "preferred"))
+    return APP_YAML.format(**texts, cpu=needs["cpu"], gpu=gpu, memory_mb=needs["memory_mb"])

@@ -23,6 +23,8 @@ RUN_BY = {
     "scripts/demo": "tests/line/test_demo.py::test_the_demo_shows_what_came_back",
     "scripts/make-phantom": "tests/data/test_phantom_files.py",
     "scripts/new-app": "tests/line/test_path.py",
+    "scripts/package-app": "tests/apps/test_package_app_image.py::test_the_two_lines_of_the_page_make_a_map",
+    "monai-deploy": "tests/apps/test_package_app_image.py::test_the_two_lines_of_the_page_make_a_map",
     "scripts/fetch-models": "tests/apps/test_fetch_models.py::test_the_command_itself",
     "scripts/check-apps": "tests/promises/test_scripts.py::test_check_apps",
     "scripts/bench": "tests/line/test_bench.py",
