@@ -107,6 +107,10 @@ class Aside:
         """Wait for a file of the app's output and read it."""
         return wait_for(lambda: self.read_now(name))
 
+    def find(self, name: str) -> None:
+        """Wait for a file of the app's output, which may be empty."""
+        wait_for((self.work / "output" / name).exists)
+
     def read_now(self, name: str) -> str:
         """A file of the app's output, "" before there is one; a warm container has it in its spool."""
         spools = self.work.parent.glob(f"warm.*/spool/{self.work.name}")

@@ -13,6 +13,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -26,7 +27,7 @@ from .engine import Engine, find_engine
 from .environment import map_environment
 from .outcome import last_line, plain
 from .process import ProcessRunner
-from .watch import Running, descendants
+from .watch import Running
 
 MAIN = "/opt/holoscan/app"
 MODELS = Path("/opt/holoscan/models")
@@ -77,9 +78,9 @@ class Container(Running):
         self._engine = find_engine()
         self._name, self._log = plan.name, plan.log
         self._exit: int | None = None
-        self._pid = 0
+        self._first: psutil.Process | None = None  # the container's process 1
         self._engine.remove(*earlier, plan.name)
-        self._engine.call("create", *_options(self._engine, plan), environment=plan.variables)
+        self._engine.call("create", *options(self._engine, plan), environment=plan.variables)
         try:
             self._client = self._start(plan.talks)
             self._ending = os.pidfd_open(self._client.pid)
@@ -136,11 +137,12 @@ class Container(Running):
 
     def processes(self) -> set[psutil.Process]:
         """Every process in the container; none before it has started, and where the engine is not this machine's."""
-        if not self._pid:
-            self._pid = int(self._engine.state(self._name)["Pid"])
-        if not self._pid or not psutil.pid_exists(self._pid):
-            return set()
-        return descendants(self._pid) | {psutil.Process(self._pid)}
+        with suppress(psutil.NoSuchProcess):
+            if self._first is None and (pid := int(self._engine.state(self._name)["Pid"])):
+                self._first = psutil.Process(pid)
+            if self._first is not None:
+                return {self._first, *self._first.children(recursive=True)}
+        return set()
 
     def end(self) -> None:
         """Kill the container with everything in it, remove it, and let the client go."""
@@ -217,7 +219,7 @@ def _names(owner: str, folder: str) -> list[str]:
     return [f"gantry-{owner}-{attempt[1]}.{number}" for number in range(1, int(attempt[2]) + 1)]
 
 
-def _options(engine: Engine, plan: Plan) -> Iterator[str]:
+def options(engine: Engine, plan: Plan) -> Iterator[str]:
     """The arguments of the engine's `create`."""
     limits, program = plan.program.limits, plan.program
     yield from (f"--name={plan.name}", f"--label={LABEL}={plan.owner}", *HARDENED)

@@ -42,14 +42,14 @@ class Engine:
     def call(
         self,
         *arguments: str,
-        timeout_s: float = ANSWERS_WITHIN_S,
+        timeout_s: float | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> str:
         """What the engine prints.  `environment` is added to the gateway's own, which wins.
 
         Raises EngineRefused with its last words, EngineUnavailable when it says nothing in time.
         """
-        done = _run([self.path, *arguments], timeout_s, environment or {})
+        done = _run([self.path, *arguments], timeout_s or ANSWERS_WITHIN_S, environment or {})
         if done.returncode == 0:
             return done.stdout
         said = done.stderr.strip().splitlines() or [f"Its exit status is {done.returncode}."]

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from .leftovers import MARK, end_marked, record_of
-from .watch import Running, descendants
+from .watch import Running
 
 KEEPER = Path(__file__).with_name("keeper.py")
 KEEPER_ENDS_WITHIN_S = 10.0
@@ -121,7 +121,10 @@ class AppProcess(Running):
 
     def processes(self) -> set[psutil.Process]:
         """Every process of the app, also in other sessions; the keeper is none of them."""
-        return descendants(self.pid)
+        try:
+            return set(psutil.Process(self.pid).children(recursive=True))
+        except psutil.NoSuchProcess:
+            return set()
 
     def end(self) -> None:
         """Kill the app and everything it started, and wait until it is gone.  May be called again."""

@@ -152,14 +152,6 @@ class Watch:
             )
 
 
-def descendants(pid: int) -> set[psutil.Process]:
-    """The processes that this process started, and theirs, and so on."""
-    try:
-        return set(psutil.Process(pid).children(recursive=True))
-    except psutil.NoSuchProcess:
-        return set()
-
-
 def bytes_in(folders: Sequence[Path], enough: int) -> int:
     """How much is in the folders, each entry at least a block; stops counting above `enough`.
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Good and bad deeds of the app in this folder, by name."""
 
+import ctypes
+import errno
 import json
 import os
 import resource
@@ -9,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 MB = 1 << 20
@@ -179,6 +182,58 @@ def link(wanted: dict, output: Path) -> None:
     os.link(next((output.parent / "input").iterdir()), output / "input.dcm")
     (output.parent / "app.log").unlink(missing_ok=True)
     (output.parent / "app.log").symlink_to("/etc/passwd")
+
+
+def link_result(wanted: dict, output: Path) -> None:
+    """A result that is a link out of the output folder."""
+    (output / "patient.dcm").symlink_to("/etc/passwd")
+
+
+def segfault(wanted: dict, output: Path) -> None:
+    """A fault, not a signal that is sent: process 1 of a container gets none of those."""
+    ctypes.string_at(0)
+
+
+def flood(wanted: dict, output: Path) -> None:
+    """Fill the output folder without end."""
+    with (output / "flood").open("wb") as file:
+        while True:
+            file.write(bytes(MB))
+            file.flush()
+            time.sleep(0.005)
+
+
+def fork_bomb(wanted: dict, output: Path) -> None:
+    """Start processes that start processes, until there may be no more."""
+    while True:
+        try:
+            os.fork()
+        except OSError:
+            (output / "full").touch()
+            time.sleep(600)
+
+
+def look_around(wanted: dict, output: Path) -> None:
+    """Write down how far the process gets."""
+    seen = {"user": os.getuid(), "root": _tries(lambda: Path("/anything").touch())}
+    seen["var"] = _tries(lambda: Path("/var/tmp/anything").touch())
+    seen["run"] = _tries(lambda: Path("/run/anything").touch())
+    seen["input"] = _tries(lambda: (output.parent / "input" / "anything").touch())
+    seen["network"] = sorted(os.listdir("/sys/class/net"))
+    status = Path("/proc/self/status").read_text().splitlines()
+    seen |= {
+        line.split(":")[0]: line.split(":")[1].strip() for line in status if line[:3] in ("Cap", "NoN", "Sec")
+    }
+    seen["environment"] = dict(os.environ)
+    (output / "seen.json").write_text(json.dumps(seen))
+
+
+def _tries(deed: Callable[[], object]) -> str:
+    try:
+        deed()
+    except OSError as error:
+        return errno.errorcode[error.errno or 0]
+    return "done"
 
 
 def lock(wanted: dict, output: Path) -> None:
