@@ -21,8 +21,9 @@ def test_the_manifest_is_as_agreed(app):
     done = manifest(app)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
-    assert set(said) == {"name", "version", "creator", "digest", "series", "needs", "models", "profiles"}
-    assert set(said["needs"]) == {"cpu", "memory_mb", "gpu_memory_mb", "timeout_s"}
+    keys = {"name", "version", "creator", "digest", "series", "needs", "models", "profiles"}
+    assert set(said) - {"cheaper"} == keys
+    assert set(said["needs"]) - {"gpu"} == {"cpu", "memory_mb", "gpu_memory_mb", "timeout_s"}
     assert SeriesRule.from_config(said["series"]) == SeriesRule(Modality="CT")
 
 
@@ -37,6 +38,17 @@ def test_the_manifest_needs_no_monai_deploy():
     imported = set(done.stderr.split())
     assert {"imaging_operators", "pydicom"} <= imported
     assert not imported & HEAVY
+
+
+def test_a_word_for_the_gpu_that_is_none_is_refused():
+    with pytest.raises(ValueError, match=r"Needs\.gpu 'maybe' must be"):
+        Needs(gpu="maybe")
+
+
+@pytest.mark.parametrize("cheaper", [{"fine": "none"}, {"none": "fast"}, {"fine": "fast", "fast": "fine"}])
+def test_a_cheaper_profile_must_be_one_and_the_cheapest(cheaper):
+    with pytest.raises(ValueError, match=r"AppInfo\.cheaper"):
+        AppInfo("a", "1", "b", profiles={"fine": {}, "fast": {}}, cheaper=cheaper)
 
 
 def test_another_command_is_refused_with_usage():
@@ -56,7 +68,7 @@ def test_needs_and_models_are_in_the_manifest():
         series = SeriesRule(Modality="MR", SliceThickness=(1, 5))
 
     said = App().manifest()
-    assert said["needs"] == {"cpu": 4, "memory_mb": 1, "gpu_memory_mb": 2, "timeout_s": 3.5}
+    assert said["needs"] == {"cpu": 4, "memory_mb": 1, "gpu_memory_mb": 2, "timeout_s": 3.5, "gpu": ""}
     assert said["models"] == ["net.pt"]
     assert json.loads(json.dumps(said)) == said
 

@@ -68,10 +68,14 @@ def test_the_gateway_tells_what_is_wrong_with_a_bundle(bundle):
 
 
 def test_the_series_rule_and_needs_come_from_the_metadata(tmp_path):
-    gantry = {"gantry.series": {"SliceThickness": [1, 5]}, "gantry.needs": {"memory_mb": 99}}
+    gantry = {
+        "gantry.series": {"SliceThickness": [1, 5]},
+        "gantry.needs": {"memory_mb": 99, "gpu": "preferred"},
+    }
     app = BundleApp(write_bundle(tmp_path, gantry))
     assert app.series.to_config() == {"Modality": "CT", "SliceThickness": [1, 5]}
-    assert (app.info.needs.memory_mb, app.info.needs.cpu) == (99, 1)
+    needs = app.info.needs
+    assert (needs.memory_mb, needs.cpu, needs.gpu) == (99, 1, "preferred")
 
 
 @pytest.mark.parametrize(
@@ -116,6 +120,10 @@ def test_the_segments_have_code_side_and_color(tmp_path):
         (
             {"gantry.needs": {"memory_mb": "much"}},
             "gantry.needs.memory_mb is 'much'; it must be a whole number",
+        ),
+        (
+            {"gantry.needs": {"gpu": "maybe"}},
+            "gantry.needs.gpu is 'maybe'; it must be required, preferred or none",
         ),
     ],
 )

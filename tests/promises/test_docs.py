@@ -28,6 +28,7 @@ RUN_BY = {
     "scripts/fetch-models": "tests/apps/test_fetch_models.py::test_the_command_itself",
     "scripts/check-apps": "tests/promises/test_scripts.py::test_check_apps",
     "scripts/bench": "tests/line/test_bench.py",
+    "scripts/gpu-check": "tests/gateway/test_gpu_check.py",
     "scripts/train-organ-model": "tests/apps/test_organ_segmentation.py::test_the_command_measures",
     "docker compose up": "tests/promises/test_compose.py::test_studies_and_jobs_survive_down_and_up",
     "docker compose down": "tests/promises/test_compose.py::test_studies_and_jobs_survive_down_and_up",
@@ -150,7 +151,8 @@ def test_the_example_configuration_shows_every_key(section):
     assert _raw(section), f"[{section}] is not shown"
     shown = {key for table in _raw(section) for key in table}
     commented = set(re.findall(r"^# (\w+) = ", EXAMPLE.read_text(), re.MULTILINE))
-    assert set(SECTIONS[section].model_fields) <= shown | commented
+    keys = {field.alias or name for name, field in SECTIONS[section].model_fields.items()}
+    assert keys <= shown | commented
 
 
 @pytest.mark.parametrize("section", ["storage", "dicom", "assemble", "deliver", "web"])
