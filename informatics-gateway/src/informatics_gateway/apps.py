@@ -164,9 +164,13 @@ class AppFolder:
 
 @dataclass(frozen=True)
 class AppImage:
-    """An app in an image, by digest (`name@sha256:...`), which is never run to learn what it is."""
+    """An app in an image, by digest (`name@sha256:...`), which is never run to learn what it is.
+
+    `pull`: whether an image that is not here is fetched from its registry.
+    """
 
     reference: str
+    pull: bool = False
 
     @property
     def name(self) -> str:
@@ -185,7 +189,7 @@ class AppImage:
 
     def manifest(self) -> AppManifest:
         """What the app says of itself in the image's label.  Raises what `Engine.image` raises, and AppFailed."""
-        labels = find_engine().image(self.reference).labels
+        labels = find_engine().image(self.reference, self.pull).labels
         if MANIFEST_LABEL not in labels:
             raise AppFailed(
                 f"{self.reference} has no label {MANIFEST_LABEL}, so it is no image of an app of ours.",
@@ -195,7 +199,7 @@ class AppImage:
 
     def program(self, manifest: AppManifest, models: Path | None = None) -> Program:
         """What a runner needs to start the app.  Raises ImageUnavailable, and what else `Engine.image` raises."""
-        image = find_engine().image(self.reference).id
+        image = find_engine().image(self.reference, self.pull).id
         limits, models = Limits(manifest.needs.timeout_s, manifest.needs.memory_mb), models or self.models
         return Program(self.name, Path(MAIN), models.absolute(), limits, manifest.needs.cpu, image=image)
 
@@ -204,9 +208,9 @@ class AppImage:
         return []
 
 
-def app_of(app: App) -> AppFolder | AppImage:
-    """The folder or the image of a configured app."""
-    return AppImage(app.image) if app.image else AppFolder(app.path or Path())
+def app_of(app: App, pull: bool = False) -> AppFolder | AppImage:
+    """The folder or the image of a configured app; `pull`: an image is fetched when it is not here."""
+    return AppImage(app.image, pull) if app.image else AppFolder(app.path or Path())
 
 
 def _manifest(text: str, how_to_look: str) -> AppManifest:

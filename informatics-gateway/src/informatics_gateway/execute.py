@@ -112,7 +112,7 @@ class Executor:
         """What the app says of itself, with the needs that the configuration gives it.  Raises AppFailed."""
         app = self._config.app(name)
         own = {key: getattr(app, key) for key in ("timeout_s", "memory_mb", "gpu", "gpu_memory_mb")}
-        known = self._manifest(app_of(app))
+        known = self._manifest(app_of(app, pull=True))
         return known.but_with(**{key: value for key, value in own.items() if value is not None})
 
     def keeps(self, lane: str) -> bool:
@@ -167,7 +167,7 @@ class Executor:
     def _program(self, app: App, profile: str) -> Program:
         manifest = self.manifest(app.name)
         manifest.check_profile(profile)
-        program = app_of(app).program(manifest, app.models)
+        program = app_of(app, pull=True).program(manifest, app.models)
         limits = replace(program.limits, output_bytes=app.output_mb * MB)
         return replace(program, name=app.name, limits=limits, idle_s=app.idle_s, environment=app.environment)
 

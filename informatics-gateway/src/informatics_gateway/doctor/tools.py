@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from ..apps import AppFolder, AppImage, AppManifest, app_of, in_words
 from ..config import App, Config
-from ..errors import GantryError
+from ..errors import GantryError, ImageUnavailable
+from ..runners.engine import find_engine, is_in_registry
 from .check import Check, fail, failed, ok, warn
 
 
@@ -13,11 +14,22 @@ def tools(config: Config) -> Iterator[Check]:
     """The checks of every [[app]], and that a [[route]] leads to it."""
     if not config.apps:
         yield warn("apps", "There is no app.", "Add an [[app]] and a [[route]] to it.")
+    if any(app.image for app in config.apps):
+        yield _engine()
     for app in config.apps:
         yield _app(app, [route.profile or "" for route in config.routes if route.app == app.name])
         if not any(route.app == app.name for route in config.routes):
             hint = f'Add a [[route]] with app = "{app.name}".'
             yield warn(f"app {app.name}", "No button leads to it.", hint)
+
+
+def _engine() -> Check:
+    try:
+        engine = find_engine()
+        engine.call("info")
+    except GantryError as error:
+        return failed("container engine", error)
+    return ok("container engine", f"{engine.path} ({engine.kind}) answers.")
 
 
 def _app(app: App, profiles: Sequence[str]) -> Check:
@@ -30,6 +42,10 @@ def _app(app: App, profiles: Sequence[str]) -> Check:
         for profile in profiles:
             manifest.check_profile(profile)
         return _models(name, app, folder, manifest)
+    except ImageUnavailable as error:
+        if app.image and is_in_registry(app.image):
+            return warn(name, str(error), "It is fetched for the first job; `podman pull` does it before.")
+        return failed(name, error)
     except GantryError as error:
         return failed(name, error)
 

@@ -114,6 +114,8 @@ class Steps:
 
     def _attempt(self, job: Job, chosen: Route, cancelled: threading.Event, place: Place) -> None:
         where = f", on GPU {place.gpu}" if place.gpu else ""
+        image = self._config.app(job.app).image
+        where += f", image {image}" if image else ""
         starts = f"execute: {job.app} starts, attempt {job.attempt + 1}{where}"
         begun = self._store.begin(job, starts, new_attempt=True)
         if begun is None:

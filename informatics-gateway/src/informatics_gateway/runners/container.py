@@ -35,6 +35,7 @@ INSIDE = AttemptFolder(Path("/var/holoscan"))
 LABEL = "org.gantry.storage"
 OTHERS_USER = "1000:1000"  # of a gateway that runs as root, which no app may be
 CLIENT_ENDS_WITHIN_S = 10.0
+OUT_OF_MEMORY = "oom"  # what Podman's monitor leaves where its client was started
 SIGNALLED = 128  # how an engine says that a signal ended the app
 ATTEMPT = re.compile(r"([0-9]+)\.([0-9]+)")
 HARDENED = (
@@ -95,6 +96,7 @@ class Container(Running):
         with self._log.open("ab") as log:
             return subprocess.Popen(
                 [self._engine.path, "start", *attached, self._name],
+                cwd=self._log.parent,
                 stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
                 stdout=subprocess.PIPE if talks else log,
                 stderr=log,
@@ -131,7 +133,7 @@ class Container(Running):
             raise EngineUnavailable("Its client ended while the container still ran.")
         if state["Status"] not in ("exited", "stopped", "dead"):
             raise AppFailed(f"The container did not start: {plain(last_line(self._log))}")
-        self.starved = bool(state["OOMKilled"])
+        self.starved = state["OOMKilled"] or (self._log.parent / OUT_OF_MEMORY).exists()
         code = int(state["ExitCode"])
         return SIGNALLED - code if SIGNALLED < code < SIGNALLED + signal.NSIG else code
 

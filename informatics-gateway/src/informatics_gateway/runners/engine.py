@@ -78,15 +78,15 @@ class Engine:
         """The names of the containers with this label (`key=value`), running or not."""
         return self.call("ps", "--all", "--filter", f"label={label}", "--format", "{{.Names}}").split()
 
-    def image(self, reference: str, pull: bool = True) -> Image:
-        """The image `name@sha256:...`, which is pulled from its registry when it is not here.
+    def image(self, reference: str, pull: bool) -> Image:
+        """The image `name@sha256:...`; with `pull` it is fetched from its registry when it is not here.
 
         The digest may be the registry's or, of an image that was built here, its id.  Raises ImageUnavailable,
         and RegistryUnavailable when the registry is away.
         """
         name, _, digest = reference.partition("@")
         here = self._images(reference) or [each for each in self._images_of(name) if digest in _digests(each)]
-        if not here and pull and _is_in_registry(name):
+        if not here and pull and is_in_registry(name):
             self._pull(reference)
             here = self._images(reference)
         if not here:
@@ -179,7 +179,8 @@ def _run(
         raise EngineUnavailable(f"`{asked}`: {error.strerror}.") from error
 
 
-def _is_in_registry(name: str) -> bool:
+def is_in_registry(name: str) -> bool:
+    """Whether an image's name says of which registry it is; `localhost/...` is built here."""
     host, slash, _ = name.partition("/")
     return bool(slash) and ("." in host or ":" in host)
 
