@@ -104,7 +104,7 @@ def _write(app: Path, kind: Kind, words: Mapping[str, str]) -> None:
         shutil.copytree(kind.bundle, app)
         complete(app, words["name"])
     app.mkdir(exist_ok=True)
-    files = ["app.yaml", "README.md", "button.toml", *([kind.template] if kind.template else [])]
+    files = ["README.md", "button.toml", *([kind.template] if kind.template else [])]
     for template in files:
         path = app / ("app.py" if template == kind.template else template)
         if not path.exists():

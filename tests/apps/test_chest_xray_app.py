@@ -5,8 +5,6 @@ import hashlib
 import importlib.util
 import io
 import json
-import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -309,15 +307,6 @@ def test_the_requirements_are_the_pins_of_the_project():
     for line in _lines(APP / "requirements.txt"):
         name, version = line.split("==")
         assert lower[name.lower()] == version
-
-
-def test_the_package_configuration_names_the_app_and_its_version():
-    manifest = subprocess.run(
-        [sys.executable, APP / "app.py", "manifest"], capture_output=True, text=True, check=True
-    ).stdout
-    for key in ("name", "version"):
-        [value] = re.findall(rf'"{key}": "([^"]+)"', manifest)
-        assert re.search(rf"^  (title|version): {re.escape(value)}$", (APP / "app.yaml").read_text(), re.M)
 
 
 def _lines(path):

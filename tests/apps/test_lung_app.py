@@ -2,8 +2,6 @@
 """The app as the gateway starts it: a process, folders, DICOM objects that validators accept."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -169,17 +167,6 @@ def test_the_requirements_are_the_pins_of_the_project():
     for line in _lines(APP / "requirements.txt"):
         name, version = line.split("==")
         assert lower[name.lower()] == version
-
-
-def test_the_package_configuration_names_the_app_and_its_version():
-    manifest = subprocess.run(
-        [sys.executable, APP / "app.py", "manifest"], capture_output=True, text=True, check=True
-    ).stdout
-    configuration = (APP / "app.yaml").read_text()
-    for key in ("name", "version"):
-        [value] = re.findall(rf'"{key}": "([^"]+)"', manifest)
-        assert re.search(rf"^  (title|version): {re.escape(value)}$", configuration, re.MULTILINE)
-    assert "input-formats" in configuration
 
 
 def test_there_are_no_weights_to_lock():

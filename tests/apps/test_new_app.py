@@ -111,7 +111,7 @@ def test_the_command_itself_and_what_it_writes(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
-    app = {"app.py", "app.yaml", "requirements.txt", "model.lock", "README.md", "button.toml"}
+    app = {"app.py", "requirements.txt", "model.lock", "README.md", "button.toml"}
     assert written == {f"apps/bone_finder/{name}" for name in app} | {"tests/apps/test_bone_finder.py"}
     assert "button BONE_FINDER" in done.stdout
     assert len((tmp_path / "apps" / "bone_finder" / "app.py").read_text().splitlines()) < 40
