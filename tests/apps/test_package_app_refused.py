@@ -147,8 +147,11 @@ def test_the_entry_gives_the_app_its_packages_and_its_models(tmp_path):
     assert found["HOLOSCAN_MODEL_PATH"] == str(app / "models")
     assert found["PYTHONPATH"] == f"{entry.HERE / 'packages'}:/more"
     assert found["PYTHONUSERBASE"] == "/home/holoscan/.local"  # a hardened run has another HOME
-    given = {"HOLOSCAN_MODEL_PATH": str(tmp_path), "PYTHONUSERBASE": "/mine"}
-    assert entry.environment(app, given).items() >= given.items()
+    for name in ("HOLOSCAN_MODEL_PATH", "MONAI_MODELPATH"):
+        given = {name: str(tmp_path), "PYTHONUSERBASE": "/mine"}
+        found = entry.environment(app, given)
+        assert found.items() >= given.items()
+        assert str(app / "models") not in found.values()
 
 
 def test_the_bill_lists_debians_packages_that_are_installed():

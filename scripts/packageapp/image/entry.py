@@ -21,7 +21,7 @@ def environment(app: Path, given: dict[str, str]) -> dict[str, str]:
     """That of the app: our packages, pip's, and the models that came with it where no others are given."""
     found = {"PYTHONUSERBASE": INSTALLED} | given
     found["PYTHONPATH"] = os.pathsep.join(filter(None, (str(HERE / "packages"), given.get("PYTHONPATH"))))
-    if not os.path.isdir(given.get("HOLOSCAN_MODEL_PATH", "")) and not given.get("MONAI_MODELPATH"):
+    if not os.path.isdir(given.get("HOLOSCAN_MODEL_PATH") or given.get("MONAI_MODELPATH", "")):
         found["HOLOSCAN_MODEL_PATH"] = str(app / "models")
     return found
 
