@@ -115,6 +115,11 @@ class AppFolder:
         return self.path.resolve().name
 
     @property
+    def place(self) -> Path:
+        """Where it is."""
+        return self.path
+
+    @property
     def script(self) -> Path:
         """The file that is run; of a MONAI bundle, its metadata.  Raises AppFailed when there is none."""
         for name in SCRIPTS:
@@ -176,6 +181,11 @@ class AppImage:
     def name(self) -> str:
         """The last part of the image's name."""
         return self.reference.partition("@")[0].rpartition("/")[2]
+
+    @property
+    def place(self) -> str:
+        """Where it is."""
+        return self.reference
 
     @property
     def edition(self) -> int:
@@ -254,6 +264,22 @@ def find_app(name: str, apps: Path) -> AppFolder:
     raise AppFailed(
         f"There is no app {name!r}. In {apps} there is: {there}.", "Give one of these names, or a path."
     )
+
+
+def find_tool(name: str, apps: Path) -> AppFolder | AppImage:
+    """The app called `name`, as `find_app` finds it, or an image, by its tag (`name:tag`) or by digest.
+
+    Raises AppFailed, EngineUnavailable, ImageUnavailable.
+    """
+    if ":" not in name or Path(name).exists():
+        return find_app(name, apps)
+    return AppImage(name if "@" in name else find_engine().digest(name))
+
+
+def find_images() -> list[AppImage]:
+    """The images of apps of ours that are on this machine, by digest.  Raises EngineUnavailable."""
+    engine = find_engine()
+    return [AppImage(engine.digest(each)) for each in engine.images_with(MANIFEST_LABEL)]
 
 
 def in_words(faults: Sequence[ModelFault], models: Path) -> str:

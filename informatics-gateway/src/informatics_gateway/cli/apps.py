@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..apps import AppFolder, find_app, find_apps
+from ..apps import AppFolder, AppImage, find_apps, find_images, find_tool
 from ..config import load
 from ..control import ask
 from ..errors import AppFailed, GantryError
@@ -29,7 +29,10 @@ ModelsOption = Annotated[
 ProfileOption = Annotated[
     str, typer.Option("--profile", metavar="NAME", help="One of the app's profiles, if not its first.")
 ]
-AppArgument = Annotated[str, typer.Argument(metavar="APP", help="An app's name, or the path of its folder.")]
+AppArgument = Annotated[
+    str, typer.Argument(metavar="APP", help="An app's name, the path of its folder, or an image: name:tag.")
+]
+ImagesOption = Annotated[bool, typer.Option("--images", help="Also the images of apps on this machine.")]
 ConfiguredApp = Annotated[str, typer.Argument(metavar="NAME", help="The name of an [[app]].")]
 OptionalConfig = Annotated[
     Path | None,
@@ -42,6 +45,7 @@ DEFAULT_APPS = Path("apps")
 def list_apps(
     apps: AppsOption = DEFAULT_APPS,
     models: ModelsOption = None,
+    images: ImagesOption = False,
     config: OptionalConfig = None,
     json: JsonOption = False,
 ) -> None:
@@ -56,6 +60,8 @@ def list_apps(
         _describe(folder, models) | {"paused": paused.get(folder.path.resolve(), [])}
         for folder in find_apps(apps)
     ]
+    if images:
+        described += [_describe(image, None) | {"paused": []} for image in find_images()]
     if json:
         print_json(described)
     else:
@@ -101,12 +107,12 @@ def _paused(config: Path) -> dict[Path, list[str]]:
     return found
 
 
-def _models_of(folder: AppFolder, models: Path | None) -> Path:
+def _models_of(folder: AppFolder | AppImage, models: Path | None) -> Path:
     own = models and models / folder.name
     return (own if own and own.is_dir() else models) or folder.models
 
 
-def _describe(folder: AppFolder, models: Path | None) -> dict[str, Any]:
+def _describe(folder: AppFolder | AppImage, models: Path | None) -> dict[str, Any]:
     try:
         manifest = folder.manifest()
         faults = folder.model_faults(manifest, _models_of(folder, models), thorough=True)
@@ -114,12 +120,12 @@ def _describe(folder: AppFolder, models: Path | None) -> dict[str, Any]:
         unknown = dict.fromkeys(
             ("version", "creator", "digest", "models", "missing", "wrong", "profiles", "series", "needs")
         )
-        return {"name": folder.name, "path": folder.path, "error": str(error)} | unknown
+        return {"name": folder.name, "path": folder.place, "error": str(error)} | unknown
     by_kind = {kind: [fault.name for fault in faults if fault.kind == kind] for kind in ("missing", "wrong")}
     return {
         "name": manifest.name,
         "version": manifest.version,
-        "path": folder.path,
+        "path": folder.place,
         "models": next((kind for kind, names in by_kind.items() if names), "ready"),
         **by_kind,
         "creator": manifest.creator,
@@ -142,7 +148,7 @@ def run_app(
     json: JsonOption = False,
 ) -> None:
     """Run APP once on the DICOM files in INPUT.  OUTPUT, for its results, must be new or empty."""
-    folder = find_app(name, apps)
+    folder = find_tool(name, apps)
     manifest = folder.manifest()
     manifest.check_profile(profile)
     program = folder.program(manifest, models)
@@ -196,7 +202,7 @@ def check(
         raise typer.BadParameter(
             "give two cases of different patients: --case A --case B", param_hint="--case"
         )
-    folder = find_app(name, apps)
+    folder = find_tool(name, apps)
     with tempfile.TemporaryDirectory(prefix="gantry-") as work, spinner(f"checking {folder.name}") as tell:
         checks = []
         for each in check_app(folder, models, case, Path(work)):
@@ -209,7 +215,7 @@ def check(
     raise typer.Exit(1 if any(each.broken for each in checks) else 0)
 
 
-def _show_checks(folder: AppFolder, checks: list[Check]) -> None:
+def _show_checks(folder: AppFolder | AppImage, checks: list[Check]) -> None:
     rows = [("failed" if each.broken else "passed", each.name, each.broken) for each in checks]
     table(f"{folder.name} and docs/map-contract.md", ("", "check", "cause"), rows)
     broken = [each for each in checks if each.broken]

@@ -14,10 +14,10 @@ from pydicom import Dataset, dcmread
 
 from imaging_data import ExplainedError, content_sha256, file_sha256, read_header
 
-from ..apps import AppFolder
+from ..apps import AppFolder, AppImage
 from ..errors import GantryError
 from ..runners import Program, Runner, Task, folders
-from ..runners.process import ProcessRunner
+from ..runners.container import cold_runner
 from ..runners.results import FILE, Results
 from ..runners.warm import WarmRunner
 from .trial import Case, attempt, read_case
@@ -61,7 +61,9 @@ class Run:
         return self.results.input, self.results.measurements, self.results.findings
 
 
-def check_app(app: AppFolder, models: Path | None, cases: Sequence[Path], work: Path) -> Iterator[Check]:
+def check_app(
+    app: AppFolder | AppImage, models: Path | None, cases: Sequence[Path], work: Path
+) -> Iterator[Check]:
     """Check the app, one rule after the other, in the empty folder `work`.
 
     `cases` are two folders of DICOM files, A and B.  Stops at the first rule without which the others
@@ -85,7 +87,7 @@ def check_app(app: AppFolder, models: Path | None, cases: Sequence[Path], work: 
 
 
 def _check_runs(program: Program, cases: Sequence[Case], work: Path) -> Iterator[Check]:
-    cold, warm = ProcessRunner(), WarmRunner(work)
+    cold, warm = cold_runner(program, work), WarmRunner(work)
     every: list[Run] = []
     try:
         for name, runner in (("cold", cold), ("warm", warm)):

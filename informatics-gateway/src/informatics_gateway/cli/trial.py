@@ -15,8 +15,8 @@ from imaging_data import DuplicateInstances, Found, Series, SeriesInstance, find
 from ..errors import AppFailed
 from ..model import AttemptFolder
 from ..runners import Program, Runner, Task, folders
+from ..runners.container import cold_runner
 from ..runners.outcome import check
-from ..runners.process import ProcessRunner
 from ..runners.progress import OnProgress
 from ..runners.results import Results, read_results
 
@@ -125,7 +125,9 @@ def run_by_hand(
         kept = AttemptFolder(Path(hidden) / "kept")
         try:
             job = {"profile": profile} if profile else None
-            results, _ = attempt(program, ProcessRunner(), case, kept.path, job, on_progress)
+            results, _ = attempt(
+                program, cold_runner(program, Path(hidden)), case, kept.path, job, on_progress
+            )
         finally:
             _hand_over(kept, output)
     return Trial(results, output, time.perf_counter() - began, len(case.files), case.skipped)

@@ -184,6 +184,11 @@ class ContainerRunner(ProcessRunner):
         return Container(plan, earlier)
 
 
+def cold_runner(program: Program, work: Path) -> ProcessRunner:
+    """The runner that starts this program anew for each job, in `work`."""
+    return ContainerRunner(work) if program.image else ProcessRunner()
+
+
 def owner_of(work: Path) -> str:
     """By which hash the containers of a gateway are known: that of its work folder's path."""
     return hashlib.sha256(str(work.resolve()).encode()).hexdigest()[:12]

@@ -101,6 +101,12 @@ class Engine:
         [*digests] = here[0].get("RepoDigests") or [f"{_without_tag(name)}@{_id(here[0])}"]
         return str(digests[0])
 
+    def images_with(self, label: str) -> list[str]:
+        """The names, with a tag, of the images that have this label."""
+        form = "{{.Repository}}:{{.Tag}}"
+        names = self.call("images", "--filter", f"label={label}", "--format", form).split()
+        return sorted(name for name in names if "<none>" not in name)
+
     def _images(self, *names: str) -> list[dict[str, Any]]:
         try:
             found: list[dict[str, Any]] = json.loads(self.call("image", "inspect", *names)) if names else []
