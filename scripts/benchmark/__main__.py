@@ -4,12 +4,14 @@
 import typer
 from apps import apps
 from line import line
+from maps import measure_map
 from receive import receive
 
 app = typer.Typer(help="Measure the gateway beside its peers in one run.", no_args_is_help=True)
 app.command()(receive)
 app.command()(line)
 app.command()(apps)
+app.command("map")(measure_map)
 
 if __name__ == "__main__":
     app(prog_name="scripts/bench")

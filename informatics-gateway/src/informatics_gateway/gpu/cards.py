@@ -101,12 +101,15 @@ class Cards:
         self._token = secrets.token_hex(4)  # what another gateway started on this machine is not ours
         self._lock = threading.RLock()
         self._holds: dict[str, Hold] = {}
+        self._idle: set[str] = set()  # of those, the lanes whose job has ended
         self._needs: dict[str, Need] = {}  # of the jobs that run on a card
         self._asked: dict[str, _Asked] = {}
         self._since: dict[tuple[str, int], float] = {}  # by lane and job
         self._seen: dict[str, int] = {}  # MB by lane, of the job that runs
         self._plan: dict[str, Start | Wait] | None = None  # None: something has changed
         self._reading, self._read_at = Reading(), float("-inf")
+        self._ours: dict[str, dict[str, int]] = {}  # MB by card and lane, of this reading
+        self._cards: list[Card] = []
 
     def start(self, need: Need) -> Place:
         """Take a place for the job.  Whoever starts must `end`.
@@ -133,6 +136,7 @@ class Cards:
             self._look()
             self._learn(self._needs.pop(lane), self._seen.pop(lane, 0))
             self._holds[lane] = replace(hold, idle=True, alone=False)
+            self._idle.add(lane)
             self._plan = None
 
     def withdraw(self, lane: str) -> None:
@@ -171,7 +175,7 @@ class Cards:
         if need.declared_mb:
             return max(need.declared_mb, seen)
         mb = ceil(seen * MARGIN)
-        return mb if 0 < mb <= max((each.total_mb for each in self._devices()), default=mb) else None
+        return mb if 0 < mb <= max((each.total_mb for each in self._cards), default=mb) else None
 
     def _decisions(self) -> dict[str, Start | Wait]:
         if self._plan is None:
@@ -181,7 +185,7 @@ class Cards:
                 for lane, each in self._asked.items()
             ]
             holds = [self._as_seen(hold) for hold in self._holds.values()]
-            self._plan = decide(wishes, [self._card(each) for each in self._devices()], holds)
+            self._plan = decide(wishes, self._cards, holds)
         return self._plan
 
     def _granted(self, need: Need, start: Start) -> None:
@@ -190,14 +194,21 @@ class Cards:
         self._since.pop((need.lane, need.job), None)
         for lane in start.stop:
             self._workers.let_go(lane)
-            self._holds.pop(lane, None)
+            self._drop(lane)
         own = self._holds.pop(need.lane, None)
+        self._idle.discard(need.lane)
         if own is not None and (start.card is None or own.card != start.card.uuid):
             self._workers.let_go(need.lane)
         if start.card is not None:
             alone = need.alone or asked.mb is None
             self._holds[need.lane] = Hold(need.lane, start.card.uuid, start.mb, alone)
             self._needs[need.lane] = need
+
+    def _drop(self, lane: str) -> None:
+        """The lane's idle worker is gone."""
+        self._idle.discard(lane)
+        del self._holds[lane]
+        self._plan = None
 
     def _place(self, lane: str, card: Card | None) -> Place:
         if card is None:
@@ -209,14 +220,13 @@ class Cards:
             self._peaks.record_gpu_peak(need.app, need.digest, need.profile, mb)
 
     def _look(self) -> None:
-        gone = [lane for lane, hold in self._holds.items() if hold.idle and not self._workers.keeps(lane)]
-        for lane in gone:
-            del self._holds[lane]
-        if gone:
-            self._plan = None
+        for lane in [each for each in self._idle if not self._workers.keeps(each)]:
+            self._drop(lane)
         if self._clock() - self._read_at < FRESH_S:
             return
         self._reading, self._read_at, self._plan = self._nvml.read(), self._clock(), None
+        self._ours = {each.uuid: self._lanes_on(each) for each in self._reading.devices}
+        self._cards = [self._card(each) for each in self._devices()]
         for lane in self._needs:
             self._seen[lane] = max(self._seen.get(lane, 0), self._takes(self._holds[lane]))
 
@@ -225,7 +235,7 @@ class Cards:
         chosen = self._settings.cards
         return [each for each in self._reading.devices if not chosen or each.uuid in chosen]
 
-    def _ours(self, device: Device) -> dict[str, int]:
+    def _lanes_on(self, device: Device) -> dict[str, int]:
         """MB that our lanes hold of the device, by lane, as far as the driver says."""
         ours: dict[str, int] = {}
         for process, mb in device.processes.items():
@@ -235,15 +245,15 @@ class Cards:
         return ours
 
     def _takes(self, hold: Hold) -> int:
-        devices = [each for each in self._reading.devices if each.uuid == hold.card]
-        return self._ours(devices[0]).get(hold.lane, 0) if devices else 0
+        return self._ours.get(hold.card, {}).get(hold.lane, 0)
 
     def _as_seen(self, hold: Hold) -> Hold:
         """A job may still take what it was said to; an idle worker holds what it holds, where that is known."""
         takes = self._takes(hold)
-        return replace(hold, mb=takes if hold.idle and takes else max(hold.mb, takes))
+        mb = takes if hold.idle and takes else max(hold.mb, takes)
+        return hold if mb == hold.mb else replace(hold, mb=mb)
 
     def _card(self, device: Device) -> Card:
-        others = max(0, device.used_mb - sum(self._ours(device).values()))
+        others = max(0, device.used_mb - sum(self._ours[device.uuid].values()))
         hot = device.temperature_c is not None and device.temperature_c >= self._settings.hottest_c
         return Card(device.uuid, device.name, device.total_mb, others, hot)

@@ -3,16 +3,17 @@
 
 A lane runs one job of its app after the other; it wishes for a card for its next one.  The rules, all of them:
 
-1. Wishes are looked at in order of rank: urgent, normal, background, then the one that has waited longer.  One
-   that has waited for `AGES_S` goes before all others, so nobody starves: behind such a wish an urgent one waits
-   for at most one job of each other lane.
+1. Wishes are looked at in order of rank: urgent, normal, background, then the one that has waited longer; of
+   those that have waited for the same minute the larger, because small ones fit in between.  One that has
+   waited for `AGES_S` goes before all others, so nobody starves: behind such a wish an urgent one waits for at
+   most one job of each other lane.
 2. A wish fits a card when what is left of its memory is enough: all of it, less what other programs hold, less
    what our jobs hold or may still take.  One that is to be `alone`, or of which nobody knows what it takes, fits
    a card without any job of ours, and keeps others off it.  A card that is too hot takes no new job.
 3. Of the cards that fit: the one where the lane's warm worker waits, else the one on which the fewest idle
    workers of other lanes must be stopped, else the one on which the least is left (best fit).
-4. A wish that fits no card now waits.  When it is urgent, or has waited for `PATIENCE_S`, the card with the most
-   room is kept for it: wishes after it get no place there, else small jobs kept a large one out for ever.
+4. A wish that fits no card now waits.  For the first that is urgent or has waited for `PATIENCE_S` the card with
+   the most room is kept: wishes after it get no place there, else small jobs kept a large one out for ever.
 5. A wish that no card here could ever serve runs on the CPU, where its app allows that.
 """
 
@@ -75,9 +76,10 @@ class Wish:
         return 1 if self.mb is None else self.mb
 
     @property
-    def rank(self) -> tuple[int, float]:
+    def rank(self) -> tuple[float, ...]:
         """Lower goes first."""
-        return (OLD if self.waited_s >= AGES_S else self.priority, -self.waited_s)
+        first = OLD if self.waited_s >= AGES_S else self.priority
+        return first, -(self.waited_s // PATIENCE_S), -self.least_mb, -self.waited_s
 
     @property
     def is_impatient(self) -> bool:
@@ -151,31 +153,48 @@ class _Place:
         return Start(self.card, mb, stop)
 
 
-def decide(wishes: Iterable[Wish], cards: Sequence[Card], holds: Sequence[Hold]) -> dict[str, Start | Wait]:
+def decide(wishes: Iterable[Wish], cards: Sequence[Card], holds: Iterable[Hold]) -> dict[str, Start | Wait]:
     """What each lane's wish gets.  What is given to one is not there for those after it."""
-    places = [_Place(card, [hold for hold in holds if hold.card == card.uuid]) for card in cards]
-    return {wish.lane: _decide(wish, places) for wish in sorted(wishes, key=lambda wish: wish.rank)}
+    held: dict[str, list[Hold]] = {card.uuid: [] for card in cards}
+    for hold in holds:
+        if hold.card in held:  # else the card has vanished
+            held[hold.card].append(hold)
+    plan = _Plan([_Place(card, held[card.uuid]) for card in cards])
+    return {wish.lane: plan.decide(wish) for wish in sorted(wishes, key=lambda wish: wish.rank)}
 
 
-def _decide(wish: Wish, places: Sequence[_Place]) -> Start | Wait:
-    fits = [(fit, index) for index, place in enumerate(places) if (fit := place.fit(wish))]
-    if fits:
-        return places[min(fits)[1]].take(wish)
-    answer = _without(wish, [place.card for place in places])
-    if isinstance(answer, Wait) and wish.is_impatient:
-        _keep_one(wish, places)
-    return answer
+class _Plan:
+    """The places while wishes are looked at, one after the other."""
 
+    def __init__(self, places: Sequence[_Place]) -> None:
+        self._places, self._is_kept = places, False
+        # Places only fill up: what fitted nowhere, alone or not, does not fit now, nor does anything larger.
+        self._too_much: dict[bool, int] = {}
+        self._answers: dict[tuple[int | None, bool, Use], Start | Wait] = {}
 
-def _keep_one(wish: Wish, places: Sequence[_Place]) -> None:
-    """Keep the card with the most room now of those that will do.
+    def decide(self, wish: Wish) -> Start | Wait:
+        """What the wish gets."""
+        if wish.least_mb < self._too_much.get(wish.is_alone, wish.least_mb + 1):
+            fits = [(fit, index) for index, place in enumerate(self._places) if (fit := place.fit(wish))]
+            if fits:
+                return self._places[min(fits)[1]].take(wish)
+            self._too_much[wish.is_alone] = wish.least_mb
+        kind = (wish.mb, wish.is_alone, wish.use)
+        if kind not in self._answers:
+            self._answers[kind] = _without(wish, [place.card for place in self._places])
+        answer = self._answers[kind]
+        if wish.is_impatient and not self._is_kept and isinstance(answer, Wait):
+            self._keep_one(wish)
+        return answer
 
-    Its room only grows while it is kept, and another is kept only when that has more: so the wish gets one.
-    """
-    able = [each for each in places if each.card.room_mb >= wish.least_mb and not each.card.hot]
-    free = [each for each in able if not each.kept]
-    if free:
-        max(free, key=lambda place: place.open_mb).kept = True
+    def _keep_one(self, wish: Wish) -> None:
+        """Keep the card with the most room now of those that will do.
+
+        Its room only grows while it is kept, and another is kept only when that has more: so the wish gets one.
+        """
+        able = [each for each in self._places if each.card.room_mb >= wish.least_mb and not each.card.hot]
+        if able:
+            max(able, key=lambda place: place.open_mb).kept = self._is_kept = True
 
 
 def _without(wish: Wish, cards: Sequence[Card]) -> Start | Wait:
