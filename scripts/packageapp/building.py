@@ -54,7 +54,6 @@ class Builder:
     """A program that builds images; `environment` makes it the packager's `docker`, by the one in bin/."""
 
     def __init__(self, program: str, offline: bool) -> None:
-        self.program = program
         self.offline = offline
         path = os.pathsep.join((str(SHIM), os.environ.get("PATH", os.defpath)))
         self.environment = os.environ | {"PATH": path, "GANTRY_BUILDER": program}
