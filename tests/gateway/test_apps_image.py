@@ -11,6 +11,8 @@ from test_apps_cli import APPS, gantry
 from informatics_gateway.apps import MANIFEST_LABEL, AppFolder
 from informatics_gateway.runners.describe import describe
 
+pytestmark = pytest.mark.engine
+
 
 def build(engine, folder, sin: str = "") -> str:
     """The app `copies` in an image, which does this wrong; its name."""

@@ -7,6 +7,8 @@ from orthanc import free_port
 
 ZEROS = "sha256:" + "0" * 64
 
+pytestmark = pytest.mark.engine
+
 
 @pytest.fixture
 def patient(tmp_path, engine):

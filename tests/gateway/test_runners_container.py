@@ -16,6 +16,8 @@ from informatics_gateway.errors import (
     JobCancelled,
 )
 
+pytestmark = pytest.mark.engine
+
 
 @pytest.fixture(params=["container", "warm"])
 def bench(open_bench, request):
@@ -46,6 +48,7 @@ def test_progress_is_followed(bench):
         ("segfault", AppCrashed, "It was killed by SIGSEGV."),
         ("no_manifest", AppWroteNoManifest, ""),
         ("link_result", AppFailed, "It left what is no plain file: output/patient.dcm."),
+        ("chat", AppFailed, "It printed more than 64 MB into its log."),
         ("flood", AppFailed, "It wrote more than 50 MB."),
     ],
 )

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from app_jobs import wait_for
 
-from informatics_gateway.errors import EngineUnavailable
-
 GATEWAY = Path(__file__).with_name("one_job.py")
+
+pytestmark = pytest.mark.engine
 
 
 @pytest.fixture(params=["container", "warm"])
@@ -41,9 +41,18 @@ def test_the_next_gateway_ends_what_it_finds_and_runs_the_job_once(killed):
     killed.run("done")
 
 
-def test_a_gateway_does_not_begin_while_it_cannot_know_what_still_runs(killed, podman, monkeypatch):
+def test_a_gateway_that_began_without_its_engine_runs_no_job_twice_either(
+    killed, podman, monkeypatch, caplog
+):
     monkeypatch.setenv("GANTRY_ENGINE", "/no/such/podman")
-    with pytest.raises(EngineUnavailable):
-        killed.executor.end_leftovers()
-    monkeypatch.setenv("GANTRY_ENGINE", podman.path)
     killed.executor.end_leftovers()
+    assert "what still runs in containers is not known" in caplog.text
+    monkeypatch.setenv("GANTRY_ENGINE", podman.path)
+    first = killed.identity()
+    (killed.storage / "instances" / "1.2.3.2.1").unlink()
+    killed.jobs = 1
+    aside = killed.run_aside("hang", attempt=2)
+    aside.read("hangs")
+    assert killed.identity() != first
+    aside.cancelled.set()
+    aside.end()

@@ -20,6 +20,8 @@ from informatics_gateway.runners.engine import Engine, find_engine
 
 ZEROS = "sha256:" + "0" * 64
 
+pytestmark = pytest.mark.engine
+
 
 def ends(bench, error, *parts):
     """Run a job; it ends with this error, whose sentence has these parts."""

@@ -10,6 +10,8 @@ from containers import stub
 
 from informatics_gateway.errors import AppFailed
 
+pytestmark = pytest.mark.engine
+
 
 @pytest.fixture
 def bench(open_bench):

@@ -8,6 +8,7 @@ In the storage folder, all on one file system, so that moving is renaming:
     jobs/<job>/<attempt>/    what is kept of an attempt, failed or not: output, app.log
 """
 
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -17,7 +18,7 @@ from typing import Any
 
 from .apps import AppFolder, AppImage, AppManifest, app_of
 from .config import App, Config
-from .errors import AppFailed, InvalidResult, JobCancelled
+from .errors import AppFailed, EngineRefused, EngineUnavailable, InvalidResult, JobCancelled
 from .gpu.cards import Place
 from .model import AttemptFolder, Identity, Job, Manifest, Result
 from .runners import MB, Program, Runner, Task, folders
@@ -29,6 +30,8 @@ from .runners.progress import OnProgress
 from .runners.results import Results, read_results
 from .runners.warm import WarmRunner
 from .runners.warm_container import take_out
+
+log = logging.getLogger("gantry.execute")
 
 ATTEMPT = re.compile(r"([0-9]+)\.([0-9]+)")
 SHORTEST_HIDDEN = 3  # characters: hiding every "A" would leave no sentence
@@ -131,10 +134,14 @@ class Executor:
         """End what a gateway before this one left running, and tidy its work folders; their names.
 
         The log of an interrupted attempt is kept, its output is not.  To be called before the first job.
-        Raises EngineUnavailable when there is an app in an image, and it cannot be known what still runs.
+        Without its engine a container may run on; it is ended before its job, or its app's warm container, is
+        started again.
         """
-        if any(app.image for app in self._config.apps):
-            end_containers(self._work)
+        try:
+            if any(app.image for app in self._config.apps):
+                end_containers(self._work)
+        except (EngineUnavailable, EngineRefused) as error:
+            log.warning("what still runs in containers is not known: %s %s", error, error.hint)
         take_out(self._work)
         left = tuple(sorted(path.name for path in self._work.iterdir() if path.is_dir()))
         for name in left:
