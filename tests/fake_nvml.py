@@ -41,7 +41,7 @@ class FakeNvml:
 
     def __init__(self, *cards: FakeCard, error: int | None = None) -> None:
         self.cards, self.error = list(cards), error
-        self.opened = 0
+        self.opened = self.opens = 0
 
     @contextmanager
     def installed(self) -> Iterator["FakeNvml"]:
@@ -68,6 +68,7 @@ class FakeNvml:
         if self.error is not None:
             raise pynvml.NVMLError(self.error)
         self.opened += 1
+        self.opens += 1
 
     def _shut_down(self) -> None:
         self._open(None)

@@ -2,6 +2,7 @@
 """10,000 jobs over a scripted driver of 16 GPUs: the gateway's own NVML code, cards and rules, on a simulated clock."""
 
 import heapq
+import math
 import random
 import time
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from informatics_gateway.errors import WaitsForGpu
 from informatics_gateway.gpu.cards import VARIABLE, Cards, Need
 
 CARDS = [48000] * 8 + [80000] * 8  # MB
-SIZES = (2000, 3000, 4000, 6000, 8000, 12000, 16000, 24000, 40000)  # MB that an app takes
+SIZES = (1500, 40000)  # MB that an app takes: drawn between these, small ones more often (log-uniform)
 SECONDS = (5.0, 120.0)  # that a job takes
 OTHERS_MB = 500  # of each card, that the driver itself holds
 
@@ -121,10 +122,14 @@ class Simulation:
         self.spent[-1] += time.process_time() - begun
 
 
+def _size(chance: random.Random) -> int:
+    return round(math.exp(chance.uniform(*map(math.log, SIZES))))
+
+
 def measure(jobs: int, lanes: int, seed: int = 1) -> Measured:
     """Pack `jobs` of `lanes` lanes, whose sizes and seconds are drawn at random."""
     chance = random.Random(seed)
-    queues = [Lane(f"app{number}", chance.choice(SIZES), []) for number in range(lanes)]
+    queues = [Lane(f"app{number}", _size(chance), []) for number in range(lanes)]
     for number in range(jobs):
         queues[number % lanes].jobs.append(chance.uniform(*SECONDS))
     area = sum(lane.mb * sum(lane.jobs) for lane in queues)

@@ -59,7 +59,7 @@ def test_a_lost_card_is_named_and_the_others_stay(driver):
     assert reading.troubles == ("GPU 0: GPU is lost.",)
     driver.cards[0].error = None
     assert len(nvml.read().devices) == 2
-    assert driver.opened == 1, "it was opened anew, once"
+    assert (driver.opened, driver.opens) == (1, 2), "it was opened anew, once"
 
 
 def test_a_driver_that_goes_away_comes_back(driver):
