@@ -83,6 +83,14 @@ def test_it_runs_as_nobody_in_particular_and_names_what_is_installed(packager, l
     assert len(listed) == len(bill["components"])
 
 
+def test_any_other_user_may_run_it(packager, lungs):
+    stranger = ("--user=4711:4711", "--env=HOME=/tmp", "--network=none")
+    done = packager.do(packager.path, "run", "--rm", *stranger, lungs, "manifest")
+    assert json.loads(done.stdout)["name"] == "lung_densitometry", done.stderr
+    homes = packager.start(lungs, "/usr/bin/stat", "-c", "%a", "/home/holoscan")
+    assert homes.stdout == "755\n"
+
+
 def test_it_fails_as_its_app_does_though_the_packagers_own_entrypoint_does_not(packager, lungs):
     assert packager.start(lungs, "no-such-argument").returncode == 1
     tools = packager.start(lungs, "/var/holoscan/tools", "no-such-argument")
