@@ -224,3 +224,8 @@ def test_pages_load_nothing_from_elsewhere(served):
     assert all(each.startswith(("/", "#")) and not each.startswith("//") for each in loaded)
     assert "style=" not in page
     assert not re.search(r"<script(?! src=)|\son\w+=", page)
+
+
+def test_a_paused_app_is_shown(served):
+    served.seeded.store.pause(APP)
+    assert f"{APP} LUNGS warm shadow paused" in words(served.text("/"))
