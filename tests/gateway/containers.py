@@ -17,12 +17,12 @@ from informatics_gateway.runners.container import LABEL, owner_of
 from informatics_gateway.runners.describe import describe
 
 
-def stub(podman: Podman, folder: Path, **labels: object) -> str:
-    """The image of the app whose input says what it shall do; `labels` change what its manifest says."""
+def stub(podman: Podman, folder: Path, version: str = "1") -> str:
+    """The image of the app whose input says what it shall do."""
     shutil.copy(APP / "app.py", folder / "__main__.py")
     shutil.copy(APP / "deeds.py", folder)
-    manifest = json.loads(describe(APP / "app.py")) | labels
-    return podman.build("gantry-test-stub", folder, {MANIFEST_LABEL: manifest})
+    manifest = json.loads(describe(APP / "app.py")) | {"version": version}
+    return podman.build(f"gantry-test-stub-{version}", folder, {MANIFEST_LABEL: manifest})
 
 
 class ContainerBench(Bench):

@@ -69,6 +69,8 @@ def test_one_that_dies_between_jobs_fails_nobody(bench):
     bench.run("done")
     first = bench.identity()
     bench.podman("kill", first)
+    worker = bench.executor._runners["warm"]._workers["tool"]
+    wait_for(lambda: not worker.is_quiet)
     bench.run("done")
     assert bench.identity() != first
 
