@@ -68,6 +68,11 @@ def test_exit_status_0_with_nothing_is_no_success(open_bench):
         open_bench(runner="container").run("leave", status=0)
 
 
+def test_a_child_that_was_killed_for_memory_is_said(open_bench):
+    with pytest.raises(AppOutOfMemory, match="The kernel killed it"):
+        open_bench(runner="container", memory_mb=256).run("fill_in_a_child", mb=400)
+
+
 @pytest.mark.parametrize("do", ["hang", "fork_bomb"])
 def test_what_does_not_end_is_killed_with_everything_in_it(open_bench, do):
     """Both are deaf to SIGTERM; a container that is asked to stop would get ten seconds for that."""

@@ -109,6 +109,16 @@ def fill_by_children(wanted: dict, output: Path) -> None:
     time.sleep(20)
 
 
+def fill_in_a_child(wanted: dict, output: Path) -> None:
+    """Fail because a child that held memory was killed."""
+    child = os.fork()
+    if child == 0:
+        fill(wanted, output)
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        raise ValueError("a worker process died")
+
+
 def share(wanted: dict, output: Path) -> None:
     """Hold memory once, shared with four children."""
     held = bytearray(os.urandom(4096)) * (wanted["mb"] * MB // 4096)
