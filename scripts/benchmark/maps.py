@@ -19,7 +19,7 @@ import scheduler
 def measure_map(
     only: Annotated[Literal["all", "scheduler", "journal"], typer.Option(help="Measure this alone.")] = "all",
     jobs: Annotated[int, typer.Option(min=100, help="Jobs for the GPUs.")] = 10_000,
-    lanes: Annotated[int, typer.Option(min=1, help="That run them, each one at a time.")] = 160,
+    lanes: Annotated[int, typer.Option(min=1, help="That run them, each one at a time.")] = 260,
     entries: Annotated[str, typer.Option(help="How many jobs the journal holds.")] = "1000,100000",
     as_json: Annotated[bool, typer.Option("--json", help="Print numbers for programs.")] = False,
 ) -> None:

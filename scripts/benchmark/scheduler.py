@@ -56,6 +56,7 @@ class Simulation:
     spent: list[float] = field(default_factory=list)  # seconds in `Cards`, for each job
     over_memory: int = 0
     longest_wait: float = 0.0
+    ended: int = 0
     owners: dict[int, str] = field(default_factory=dict)
     ends: list[tuple[float, int]] = field(default_factory=list)
 
@@ -92,7 +93,8 @@ class Simulation:
 
     def _ask_all(self) -> int:
         busy, started = {number for _, number in self.ends}, 0
-        for number, lane in enumerate(self.lanes):
+        for number in (self.ended, *range(len(self.lanes))):  # the lane whose job has ended asks first
+            lane = self.lanes[number]
             if number in busy or not lane.jobs:
                 continue
             try:
@@ -102,6 +104,7 @@ class Simulation:
             except WaitsForGpu:
                 continue
             started += 1
+            busy.add(number)
             self.longest_wait = max(self.longest_wait, self.now - lane.since)
             self.owners[number] = place.environment[VARIABLE]
             card = next(each for each in self.driver.cards if each.uuid == place.gpu)
@@ -114,6 +117,7 @@ class Simulation:
 
     def _next_end(self) -> None:
         self.now, number = heapq.heappop(self.ends)
+        self.ended = number
         for card in self.driver.cards:
             card.processes.pop(number, None)
         self.lanes[number].since = self.now

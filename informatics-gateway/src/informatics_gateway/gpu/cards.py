@@ -72,6 +72,11 @@ class _Asked:
     mb: int | None
     since: float
 
+    def wish(self, now: float) -> Wish:
+        """For the scheduler."""
+        need = self.need
+        return Wish(need.lane, self.mb, need.use, need.alone, need.priority, now - self.since)
+
 
 def lane_of(process: int) -> str:
     """What VARIABLE says in the process's environment, "" where it cannot be read."""
@@ -180,10 +185,7 @@ class Cards:
     def _decisions(self) -> dict[str, Start | Wait]:
         if self._plan is None:
             now = self._clock()
-            wishes = [
-                Wish(lane, each.mb, each.need.use, each.need.alone, each.need.priority, now - each.since)
-                for lane, each in self._asked.items()
-            ]
+            wishes = [each.wish(now) for each in self._asked.values()]
             holds = [self._as_seen(hold) for hold in self._holds.values()]
             self._plan = decide(wishes, self._cards, holds)
         return self._plan

@@ -54,7 +54,7 @@ class Hold:
     idle: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Wish:
     """A lane's next job.  `mb`: what it takes at most, None where nobody knows.  `waited_s`: for a card."""
 
