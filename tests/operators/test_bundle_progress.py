@@ -10,8 +10,10 @@ import torch
 from bundles import write_bundle
 from result_files import ct
 
-from imaging_operators import graph  # noqa: F401 - makes holoscan, which `import monai` imports, ready
-from imaging_operators import progress
+from imaging_operators import (
+    graph,  # noqa: F401 - makes holoscan, which `import monai` imports, ready
+    progress,
+)
 from imaging_operators.bundle.app import BundleApp
 from imaging_operators.bundle.windows import counted
 from imaging_operators.progress import FILE, reported_to
