@@ -17,6 +17,7 @@ import pytest
 BINARY = Path("/usr/sbin/Orthanc")
 CONFIGURATION = Path(__file__).parents[1] / "informatics-gateway" / "orthanc.json"
 STARTS_WITHIN_S = 30
+PASSWORD_ENV = "ORTHANC_PASSWORD"
 
 
 def free_port() -> int:
@@ -42,6 +43,20 @@ class Orthanc:
         self.client = httpx.Client(base_url=self.url, auth=(self.username, self.password), timeout=60)
         self.process: subprocess.Popen[bytes] | None = None
         self._configure()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a gateway with the `destination` of this server needs in its environment."""
+        return {PASSWORD_ENV: self.password}
+
+    def destination(self, kind: str = "dicomweb", name: str = "archive") -> str:
+        """The [[destination]] table of gantry.toml that stores here, not clinical; kind: dicomweb or dimse."""
+        how = {
+            "dicomweb": f'url = "{self.dicomweb_url}"\nusername = "{self.username}"\n'
+            f'password_env = "{PASSWORD_ENV}"',
+            "dimse": f'host = "{self.host}"\nport = {self.dicom_port}\nae_title = "{self.aet}"',
+        }
+        return f'[[destination]]\nname = "{name}"\nkind = "{kind}"\nclinical = false\n{how[kind]}\n'
 
     def _configure(self) -> None:
         site = {

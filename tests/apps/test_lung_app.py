@@ -2,8 +2,6 @@
 """The app as the gateway starts it: a process, folders, DICOM objects that validators accept."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ from highdicom.seg import segread
 from result_files import Written
 from running import WarmWorker, run
 
+from imaging_data.model_lock import read_lock
 from imaging_data.phantom import write_series
 
 APP = Path(__file__).parents[2] / "apps" / "lung_densitometry"
@@ -163,28 +162,5 @@ def test_the_app_file_is_as_short_as_an_app_should_be():
     assert len((APP / "app.py").read_text().splitlines()) <= 30
 
 
-def test_the_requirements_are_the_pins_of_the_project():
-    pins = dict(line.split("==") for line in _lines(APP.parents[1] / "constraints.txt"))
-    lower = {name.lower(): version for name, version in pins.items()}
-    for line in _lines(APP / "requirements.txt"):
-        name, version = line.split("==")
-        assert lower[name.lower()] == version
-
-
-def test_the_package_configuration_names_the_app_and_its_version():
-    manifest = subprocess.run(
-        [sys.executable, APP / "app.py", "manifest"], capture_output=True, text=True, check=True
-    ).stdout
-    configuration = (APP / "app.yaml").read_text()
-    for key in ("name", "version"):
-        [value] = re.findall(rf'"{key}": "([^"]+)"', manifest)
-        assert re.search(rf"^  (title|version): {re.escape(value)}$", configuration, re.MULTILINE)
-    assert "input-formats" in configuration
-
-
 def test_there_are_no_weights_to_lock():
-    assert _lines(APP / "model.lock") == []
-
-
-def _lines(path):
-    return [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+    assert read_lock(APP / "model.lock") == {}

@@ -14,7 +14,6 @@ from totalseg.package import LICENCE_FILE, home, licence_number, package
 from totalseg.tasks import LICENSED, OPEN, PROFILES, TASKS, Job, Task, checkpoints
 from totalsegmentator_case import APP
 
-ROOT = APP.parents[1]
 RELEASES = "https://github.com/wasserth/TotalSegmentator/releases/download"
 NOT_COMMERCIAL = {"brain_aneurysm"}  # CC BY-NC, and not gated by the package
 
@@ -157,15 +156,3 @@ def test_liver_and_spleen_are_not_the_same_green():
     known = coded("total")
     apart = np.linalg.norm(np.diff(lab([known["liver"].color, known["spleen"].color]), axis=0))
     assert apart >= NEAREST
-
-
-def _lines(path):
-    return [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
-
-
-def test_the_requirements_are_the_pins_of_the_project():
-    pins = dict(line.split("==") for line in _lines(ROOT / "constraints.txt"))
-    lower = {name.lower(): version for name, version in pins.items()}
-    for line in _lines(APP / "requirements.txt"):
-        name, version = line.split("==")
-        assert lower[name.lower()] == version

@@ -31,23 +31,15 @@ class Line:
             folder / "gateway",
             self._tables(self.orthanc),
             quiet_s=0.5,
-            environment={"ORTHANC_PASSWORD": self.orthanc.password},
+            environment=self.orthanc.environment,
         )
         self.orthanc.add_modality(self.gateway.aet, self.gateway.port)
         self.acknowledged: set[str] = set()
         self.sent: list[list[Path]] = []
 
     def _tables(self, orthanc: Orthanc) -> str:
-        how = {
-            "dicomweb": f'url = "{orthanc.dicomweb_url}"\nusername = "gantry"\npassword_env = "ORTHANC_PASSWORD"',
-            "dimse": f'host = "127.0.0.1"\nport = {orthanc.dicom_port}\nae_title = "ORTHANC"',
-        }[self.kind]
         return f"""
-[[destination]]
-name = "archive"
-kind = "{self.kind}"
-clinical = false
-{how}
+{orthanc.destination(self.kind)}
 [[app]]
 name = "torch_free"
 path = "{TORCH_FREE}"

@@ -22,15 +22,6 @@ APPS = Path(__file__).parents[2] / "apps"
 WITHIN_S = 240  # apps run at low priority: on a busy machine they wait
 REPORTS = {"text-report", "secondary-capture"}
 VOLUMETRIC = REPORTS | {"segmentation", "measurements"}
-ARCHIVE = """
-[[destination]]
-name = "archive"
-kind = "dicomweb"
-clinical = false
-url = "{url}"
-username = "gantry"
-password_env = "ORTHANC_PASSWORD"
-"""
 BUTTON = """
 [[app]]
 name = "{app}"
@@ -125,8 +116,8 @@ def line(test_models, orthanc, tmp_path_factory):
     """A gateway with a button for each app, known to the archive under each button's name."""
     orthanc.clear()
     folder = tmp_path_factory.mktemp("apps")
-    tables = ARCHIVE.format(url=orthanc.dicomweb_url) + "".join(case.tables(test_models) for case in CASES)
-    gateway = Gateway(folder / "gateway", tables, environment={"ORTHANC_PASSWORD": orthanc.password})
+    tables = orthanc.destination() + "".join(case.tables(test_models) for case in CASES)
+    gateway = Gateway(folder / "gateway", tables, environment=orthanc.environment)
     for case in CASES:
         orthanc.add_modality(case.called, gateway.port)
     gateway.start()

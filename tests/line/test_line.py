@@ -18,15 +18,6 @@ from informatics_gateway.model import JobStatus
 pytestmark = pytest.mark.orthanc
 
 APPS = Path(__file__).parents[1] / "operators" / "apps"
-ARCHIVE = """
-[[destination]]
-name = "archive"
-kind = "dicomweb"
-clinical = false
-url = "{url}"
-username = "gantry"
-password_env = "ORTHANC_PASSWORD"
-"""
 ROUTE = """
 [[app]]
 name = "torch_free"
@@ -43,11 +34,11 @@ destinations = ["archive"]
 def new_gateway(
     folder: Path, orthanc: Orthanc, options: str = "", destination: str = "", modality: str = "CT", **settings
 ) -> Gateway:
-    destination = destination or ARCHIVE.format(url=orthanc.dicomweb_url)
+    route = ROUTE.format(app=APPS / "torch_free", options=options, modality=modality)
     gateway = Gateway(
         folder / "gateway",
-        destination + ROUTE.format(app=APPS / "torch_free", options=options, modality=modality),
-        environment={"ORTHANC_PASSWORD": orthanc.password},
+        (destination or orthanc.destination()) + route,
+        environment=orthanc.environment,
         **settings,
     )
     orthanc.add_modality("LUNGS", gateway.port)

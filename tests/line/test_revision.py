@@ -21,13 +21,7 @@ def gateway(tmp_path, orthanc):
     gateway = Gateway(
         tmp_path / "gateway",
         f"""
-[[destination]]
-name = "archive"
-kind = "dicomweb"
-clinical = false
-url = "{orthanc.dicomweb_url}"
-username = "gantry"
-password_env = "ORTHANC_PASSWORD"
+{orthanc.destination()}
 [[app]]
 name = "bright_voxels"
 path = "{BRIGHT_VOXELS}"
@@ -38,7 +32,7 @@ app = "bright_voxels"
 destinations = ["archive"]
 """,
         quiet_s=0.5,
-        environment={"ORTHANC_PASSWORD": orthanc.password},
+        environment=orthanc.environment,
     )
     gateway.start()
     yield gateway
