@@ -71,6 +71,14 @@ def test_resampling_is_the_packages(shape, spacing, seed):
     np.testing.assert_allclose(linear(values, theirs.shape), theirs.get_fdata(), atol=0.05)
 
 
+@settings(deadline=None, max_examples=40)
+@given(shape=SHAPES, wanted=SHAPES, starts=st.tuples(*[st.integers(0, 13)] * 3))
+def test_a_crop_samples_points_of_the_whole_images_grid(shape, wanted, starts):
+    values = np.random.default_rng(0).uniform(-1000, 1000, shape).astype(np.float32)
+    box = tuple(slice(min(start, size - 1), size) for start, size in zip(starts, wanted, strict=True))
+    np.testing.assert_array_equal(linear(values, wanted, box), linear(values, wanted)[box])
+
+
 def test_labels_come_back_as_the_package_brings_them_back():
     from totalsegmentator.resampling import change_spacing
 
