@@ -98,4 +98,13 @@ def _picture(canvas: Canvas, top: float, bottom: float, picture: NDArray[np.uint
     jpeg = BytesIO()
     Image.fromarray(picture).save(jpeg, "JPEG", quality=85)
     left = (WIDTH - scale * columns) / 2
-    canvas.drawImage(ImageReader(jpeg), left, top - 4 * mm - scale * rows, scale * columns, scale * rows)
+    canvas.drawImage(_Jpeg(jpeg), left, top - 4 * mm - scale * rows, scale * columns, scale * rows)
+
+
+class _Jpeg(ImageReader):  # type: ignore[misc]
+    """A JPEG that becomes part of the page as it is; reportlab would decode it, to tell pictures apart."""
+
+    _dataA = None  # the mask of pictures that have one
+
+    def getRGBData(self) -> bytes:
+        return bytes(self.fp.getbuffer())
