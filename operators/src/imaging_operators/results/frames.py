@@ -60,7 +60,7 @@ def _packed(labelmap: NDArray[Any], frames: Sequence[Frame]) -> Iterator[bytes]:
     for start in range(0, len(frames), FRAMES_AT_ONCE):
         some = frames[start : start + FRAMES_AT_ONCE]
         for frame, mask in zip(some, masks, strict=False):
-            np.equal(labelmap[frame.slice_index], frame.segment_number, out=mask)
+            mask[...] = labelmap[frame.slice_index] == frame.segment_number
         yield np.packbits(masks[: len(some)], bitorder="little").tobytes()
 
 
