@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,20 @@ import pytest
 BINARY = Path("/usr/sbin/Orthanc")
 CONFIGURATION = Path(__file__).parents[1] / "informatics-gateway" / "orthanc.json"
 STARTS_WITHIN_S = 30
+PORTS = range(12_000, 32_000)
 PASSWORD_ENV = "ORTHANC_PASSWORD"
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port on loopback that nobody listens on right now.
+
+    It lies below those that the system gives to whoever connects, so that nobody gets it meanwhile by chance.
+    """
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Orthanc:
