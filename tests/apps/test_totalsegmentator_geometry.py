@@ -101,6 +101,15 @@ def test_the_body_is_wholly_in_its_box_and_the_table_is_not():
     assert body_box(np.full((20, 20, 20), -1000.0), (2, 2, 2), (0, 0, 0)) == (slice(0, 20),) * 3
 
 
+def test_a_leg_or_an_arm_of_its_own_is_in_the_box_and_a_speck_is_not():
+    values = np.full((120, 60, 60), -1000.0)
+    values[10:40, 20:50, 10:50] = 40  # one leg
+    values[60:72, 20:32, 10:50] = 40  # something thinner beside it
+    assert body_box(values, (3, 3, 3), (0, 0, 0))[0] == slice(6, 76)
+    values[110:118, 2:10, 5:7] = 40
+    assert body_box(values, (3, 3, 3), (0, 0, 0))[0] == slice(6, 76)
+
+
 @pytest.mark.parametrize(("least", "length"), [(0.0, 30), (60.0, 60), (500.0, 100)])
 def test_a_box_is_no_smaller_than_what_the_network_sees(least, length):
     values = np.full((100, 100, 100), -1000.0)

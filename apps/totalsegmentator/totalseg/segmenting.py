@@ -130,7 +130,7 @@ def _run(image: Any, job: Job) -> NDArray[np.uint8]:
 
 def _numbered(labels: NDArray[np.uint8], classes: dict[int, str], sha256s: dict[str, str]) -> Found:
     """Wanted classes that are there, renumbered from 1 in the package's order."""
-    counts = np.bincount(labels.ravel(), minlength=256)
+    counts = sum(np.bincount(plane.ravel(), minlength=256) for plane in labels)  # a plane fits in the cache
     present = [label for label in sorted(classes) if counts[label]]
     table = np.zeros(256, np.uint8)
     table[present] = range(1, len(present) + 1)
