@@ -17,7 +17,7 @@ import pytest
 
 BINARY = Path("/usr/sbin/Orthanc")
 CONFIGURATION = Path(__file__).parents[1] / "informatics-gateway" / "orthanc.json"
-STARTS_WITHIN_S = 30
+STARTS_WITHIN_S = 60
 PORTS = range(12_000, 32_000)
 PASSWORD_ENV = "ORTHANC_PASSWORD"
 
