@@ -58,6 +58,12 @@ class Source:
         return identity_attributes(self._first)
 
     @cached_property
+    def character_set(self) -> tuple[str, ...]:
+        """The defined terms of SpecificCharacterSet; none for the default repertoire."""
+        terms = self._first.get("SpecificCharacterSet") or ()
+        return (terms,) if isinstance(terms, str) else tuple(map(str, terms))
+
+    @cached_property
     def notes(self) -> tuple[str, ...]:
         """What the results do not say of the patient and study, because the source has it wrong."""
         return left_out(self._first, self.identity)
