@@ -12,7 +12,7 @@ from .classifier import OPERATING_POINT, Scored
 from .findings import words_of
 from .preparation import Floats, resized
 
-PANEL, GAP, LINE = 500, 8, 26  # pixels
+PANEL, GAP, LINE = 500, 8, 30  # pixels
 WIDTH = 2 * PANEL + 3 * GAP
 MOST_SHOWN = 3  # findings, so that the panels stay large enough to be read
 OPACITY = 0.55
@@ -67,7 +67,7 @@ def _mixed() -> RGB:
 
 def _panel(pixels: RGB, caption: str) -> RGB:
     strip = Image.new("RGB", (PANEL, LINE))
-    ImageDraw.Draw(strip).text((2, 3), caption, INK, _font(17))
+    ImageDraw.Draw(strip).text((2, 3), caption, INK, _font(20))
     return np.concatenate([np.asarray(strip), pixels])
 
 
@@ -94,7 +94,7 @@ def _legend(scores: Sequence[Scored], model: str, remarks: Sequence[str]) -> RGB
     image = Image.new("RGB", (WIDTH, LINE * len(lines) + GAP))
     pen = ImageDraw.Draw(image)
     for number, (text, color) in enumerate(lines):
-        pen.text((GAP, number * LINE), text, color, _font(16))
+        pen.text((GAP, number * LINE), text, color, _font(19))
     return np.asarray(image)
 
 

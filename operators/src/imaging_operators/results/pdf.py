@@ -13,7 +13,7 @@ from .base import RESEARCH_ONLY
 
 STRIP_PT = 18.0  # the height of the line above each page, in 1/72 inch
 LARGEST_PT = 10.0
-LETTER = 0.69  # the mean width of this line's letters in Helvetica, of their size
+LETTER = 0.593  # the mean width of this line's letters in Helvetica, of their size
 SMALLEST_SIDE_PT = 72.0
 
 
