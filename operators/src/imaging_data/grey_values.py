@@ -18,7 +18,7 @@ from .values import items_of, numbers_of, text_of, values_of
 
 Floats = NDArray[np.float64]
 MOST_VALUES = 1 << 17  # that are computed ahead; images of 32 bits may have more
-ROWS_AT_ONCE = 16
+ROWS_AT_ONCE = 32
 
 
 def grey_values(
@@ -54,7 +54,8 @@ def _looked_up(table: NDArray[np.float32], stored: NDArray[Any], low: int) -> ND
     found = np.empty(stored.shape, np.float32)
     for first in range(0, len(stored), ROWS_AT_ONCE):
         rows = slice(first, first + ROWS_AT_ONCE)
-        places = np.subtract(stored[rows], low, dtype=np.intp)
+        places = stored[rows].astype(np.intp)
+        places -= low
         table.take(places, mode="clip", out=found[rows])
     return found
 
