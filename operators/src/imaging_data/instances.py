@@ -32,7 +32,7 @@ class SeriesInstance:
 
     path: Path
     head: Head
-    _read: dict[str, str] = field(default_factory=dict, repr=False)  # what the first reading found
+    _found: dict[str, str] = field(default_factory=dict, repr=False)  # what the first reading found
 
     @property
     def dataset(self) -> Dataset:
@@ -42,10 +42,10 @@ class SeriesInstance:
     @property
     def sha256(self) -> str:
         """Hexadecimal SHA-256 of the file's bytes.  Raises ChangedInstance and UnreadableInstance as `read`."""
-        if not self._read:
+        if not self._found:
             with naming(self.path.name):
                 self.read()
-        return self._read["sha256"]
+        return self._found["sha256"]
 
     @property
     def sop_instance_uid(self) -> str:
@@ -61,7 +61,7 @@ class SeriesInstance:
         content, state = read_file(self.path)
         found = hashlib.sha256(content).hexdigest()
         same = self.head.begins(content) and state == self.head.state
-        if not same or self._read.setdefault("sha256", found) != found:
+        if not same or self._found.setdefault("sha256", found) != found:
             raise ChangedInstance("It was read with another content before.")
         return self.head.whole(content)
 
