@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which accepted file stands for a new result of the same UID: the first that differs in its times alone."""
 
-import hashlib
 from dataclasses import replace
 
 import made_results
 import pytest
 from builders import ct_series
 from pydicom import dcmread
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
 
+from imaging_data import file_sha256
 from informatics_gateway.model import Result
 from informatics_gateway.pipeline.once import first_accepted
 
@@ -27,7 +29,7 @@ def other(report: Result, path, **values: str) -> Result:
     for keyword, value in values.items():
         setattr(dataset, keyword, value)
     dataset.save_as(path)
-    return replace(report, path=path, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    return replace(report, path=path, sha256=file_sha256(path))
 
 
 def test_times_alone_make_no_other_result(report, tmp_path):
@@ -53,4 +55,13 @@ def test_what_is_no_longer_what_was_accepted_does_not_count(report, tmp_path):
     other(report, tmp_path / "1.dcm", ContentTime="010204")
     assert first_accepted(report, [earlier]) is None
     earlier.path.unlink()
+    assert first_accepted(report, [earlier]) is None
+
+
+def test_a_value_that_cannot_be_read_is_no_fault(report, tmp_path):
+    dataset = dcmread(report.path)
+    tag = Tag("SimpleFrameList")  # numbers of four bytes
+    dataset[tag] = RawDataElement(tag, "UL", 2, b"12", 0, False, True)
+    dataset.save_as(tmp_path / "1.dcm")
+    earlier = replace(report, path=tmp_path / "1.dcm", sha256=file_sha256(tmp_path / "1.dcm"))
     assert first_accepted(report, [earlier]) is None
