@@ -176,7 +176,7 @@ def test_gantry_apps_run_takes_the_models_folder_and_a_profile(series, models, t
     arguments = [series, tmp_path / "out", "--models", models, "--profile", "body-fast"]
     done = subprocess.run(
         [GANTRY, "apps", "run", "totalsegmentator", *arguments],
-        capture_output=True, text=True, check=False, cwd=APP.parents[1], timeout=250,
+        capture_output=True, text=True, check=False, cwd=APP.parents[1], timeout=500,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     [found] = (tmp_path / "out").rglob("segmentation-0.dcm")

@@ -67,7 +67,7 @@ destinations = ["archive"]
         """Let everything come to its end, and account for it."""
         self.gateway.start()
         self.send_again()
-        self.gateway.wait_ended(count=len(self.sent), seconds=240)
+        self.gateway.wait_ended(count=len(self.sent))
         self._retry_what_was_killed_three_times()
         assert len(self.acknowledged) == SLICES * len(self.sent)
         with Journal(self.gateway.storage) as journal:
@@ -79,7 +79,7 @@ destinations = ["archive"]
         for job in self.gateway.cli("jobs", "list", "--status", "failed", "--json"):
             assert any(sentence in job["error"] for sentence in KILLED_THREE_TIMES), job["error"]
             self.gateway.cli("jobs", "retry", str(job["id"]))
-        self.gateway.wait_ended(count=len(self.sent), seconds=240)
+        self.gateway.wait_ended(count=len(self.sent))
 
     def _account_for_instances(self, journal: Journal) -> None:
         """Every instance that was answered 0x0000 is stored, with the bytes that were sent, and was worked on."""

@@ -185,7 +185,7 @@ def test_an_app_that_fails_is_one_sentence_and_a_hint_and_sends_nothing(
 ):
     gateway = start(options=options)
     gateway.send(ct_series(tmp_path / "ct", slices=3))
-    assert gateway.wait_ended(seconds=90) == ["failed"]
+    assert gateway.wait_ended() == ["failed"]
     shown = gateway.cli("jobs", "show", "1", "--json")
     assert sentence in shown["error"]
     assert shown["hint"]

@@ -84,7 +84,7 @@ def test_from_a_torchscript_file_to_a_button(desk, orthanc):
     desk.gateway.start(*shlex.split(serve))
     assert desk.gateway.send(desk.series, called="MY_TOOL") == {path.name for path in desk.series}
     desk.gateway.send(desk.series, called="OTHER_TOOL")
-    assert sorted(desk.gateway.wait_ended(2, seconds=200)) == ["delivered", "failed"]
+    assert sorted(desk.gateway.wait_ended(2)) == ["delivered", "failed"]
 
     study = pydicom.dcmread(desk.series[0]).StudyInstanceUID
     [stored] = orthanc.instances(StudyInstanceUID=study)
