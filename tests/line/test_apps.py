@@ -16,7 +16,7 @@ from imaging_data.phantom import torso, torso_grid, write_series
 from imaging_data.phantom.radiograph import chest_radiograph
 from imaging_data.phantom.radiograph_file import write_radiograph
 
-pytestmark = [pytest.mark.orthanc, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.orthanc, pytest.mark.timeout(900)]
 
 APPS = Path(__file__).parents[2] / "apps"
 REPORTS = {"text-report", "secondary-capture"}

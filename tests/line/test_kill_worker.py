@@ -12,7 +12,7 @@ import pytest
 from gateway_process import Gateway
 from killed_line import Line, measured_length
 
-pytestmark = [pytest.mark.orthanc, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.orthanc, pytest.mark.timeout(900)]
 
 MOMENTS = 6
 
