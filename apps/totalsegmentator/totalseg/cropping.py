@@ -11,6 +11,7 @@ from scipy import ndimage
 BODY_HU = -300.0
 COARSE_MM, MARGIN_MM = 4.0, 12.0
 LEAST_ML = 20.0
+STRIDE = 4  # voxels, of the first stages of a U-Net
 Box = tuple[slice, slice, slice]
 OPENING_MM = 8.0  # what is thinner than twice this, like a table's top, does not count
 
@@ -49,9 +50,13 @@ def _widened(found: slice, step: int, mm: float, least: float, size: int) -> sli
     """`found` in voxels of the full grid, with the margin, at least `least` voxels long."""
     first, last = found.start * step - MARGIN_MM / mm, found.stop * step + MARGIN_MM / mm
     more = max(0.0, least - (last - first)) / 2
-    start, stop = max(0, round(first - more)), min(size, round(last + more))
-    if start == 0:
-        stop = max(stop, min(size, round(least)))
+    start = _even(max(0, round(first - more)))
+    stop = min(size, max(round(last), start + round(least)))
     if stop == size:
-        start = min(start, max(0, size - round(least)))
+        start = _even(min(start, max(0, size - round(least))))
     return slice(start, stop)
+
+
+def _even(start: int) -> int:
+    """Where a network's coarser stages lie as they would from the image's edge."""
+    return start - start % STRIDE
