@@ -108,7 +108,8 @@ def scores_report(
 
 
 def _procedure(context: ResultContext) -> Code:
-    return PROCEDURES.get(context.source.modality, codes.cid100.ImagingProcedure)
+    otherwise: Code = codes.cid100.ImagingProcedure
+    return PROCEDURES.get(context.source.modality, otherwise)
 
 
 def observer(context: ResultContext) -> Any:
