@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every test may use."""
+"""What every test may use, and the order in which files of tests begin."""
 
 import os
 from pathlib import Path
@@ -10,6 +10,25 @@ pytest_plugins = ("engine", "orthanc", "dcmtk", "skips", "small_models", "ohif")
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = Path(os.environ.get("GANTRY_SAMPLES", ROOT.parent / "shared" / "samples"))
+LONGEST_FIRST = ("line", "apps", "gateway", "operators")  # then the others
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that may take long begin first, so that no core is idle while the other one ends a long file.
+
+    How long: the time-out that a file asks for, then its folder.  The order within a file stays.
+    """
+    allowed: dict[Path, float] = {}
+    for item in items:
+        asked = [float(mark.args[0]) for mark in item.iter_markers("timeout")]
+        allowed[item.path] = max([allowed.get(item.path, 0.0), *asked])
+
+    def place(item: pytest.Item) -> tuple[float, int]:
+        folder = item.path.parent.name
+        known = LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
+        return -allowed[item.path], known
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

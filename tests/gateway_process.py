@@ -21,6 +21,7 @@ from informatics_gateway.store import Journal
 STORESCU = "/usr/bin/storescu"  # by its path: pynetdicom installs another program of this name
 GANTRY = Path(sys.executable).with_name("gantry")
 STARTS_WITHIN_S = 60
+WAITS_S = 240  # apps run at low priority: on a busy machine they wait
 ENDED = [status for status in JobStatus if status.ended]
 
 
@@ -112,7 +113,7 @@ class Gateway:
         with Journal(self.storage) as journal:
             return [str(job.status) for job in reversed(journal.jobs(limit=10000))]
 
-    def wait(self, until: Callable[[list[str]], bool], seconds: float = 60) -> list[str]:
+    def wait(self, until: Callable[[list[str]], bool], seconds: float = WAITS_S) -> list[str]:
         """Wait until the jobs' statuses satisfy `until`."""
         deadline = time.monotonic() + seconds
         while not until(self.statuses()):
@@ -120,7 +121,7 @@ class Gateway:
             time.sleep(0.02)
         return self.statuses()
 
-    def wait_ended(self, count: int = 1, seconds: float = 60) -> list[str]:
+    def wait_ended(self, count: int = 1, seconds: float = WAITS_S) -> list[str]:
         """Wait until `count` jobs are there and all have ended."""
         return self.wait(lambda all_: len(all_) >= count and all(one in ENDED for one in all_), seconds)
 

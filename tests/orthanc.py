@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,21 @@ import pytest
 
 BINARY = Path("/usr/sbin/Orthanc")
 CONFIGURATION = Path(__file__).parents[1] / "informatics-gateway" / "orthanc.json"
-STARTS_WITHIN_S = 30
+STARTS_WITHIN_S = 60
+PORTS = range(12_000, 32_000)
+PASSWORD_ENV = "ORTHANC_PASSWORD"
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port on loopback that nobody listens on right now.
+
+    It lies below those that the system gives to whoever connects, so that nobody gets it meanwhile by chance.
+    """
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Orthanc:
@@ -42,6 +50,20 @@ class Orthanc:
         self.client = httpx.Client(base_url=self.url, auth=(self.username, self.password), timeout=60)
         self.process: subprocess.Popen[bytes] | None = None
         self._configure()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a gateway with the `destination` of this server needs in its environment."""
+        return {PASSWORD_ENV: self.password}
+
+    def destination(self, kind: str = "dicomweb", name: str = "archive") -> str:
+        """The [[destination]] table of gantry.toml that stores here, not clinical; kind: dicomweb or dimse."""
+        how = {
+            "dicomweb": f'url = "{self.dicomweb_url}"\nusername = "{self.username}"\n'
+            f'password_env = "{PASSWORD_ENV}"',
+            "dimse": f'host = "{self.host}"\nport = {self.dicom_port}\nae_title = "{self.aet}"',
+        }
+        return f'[[destination]]\nname = "{name}"\nkind = "{kind}"\nclinical = false\n{how[kind]}\n'
 
     def _configure(self) -> None:
         site = {

@@ -19,7 +19,8 @@ from rich.table import Table
 HERE = Path(__file__).parent
 NAMES = tuple(sorted(path.stem.removeprefix("apps_") for path in HERE.glob("apps_*.py")))
 BUSY = 0.5  # processes that wait or run, per core, at the start: the seconds are then of a shared machine
-OWN = ("seconds", "process_s", "peak_mb")
+TIMES = {"seconds": "seconds", "cpu_s": "cpu s"}  # with their columns
+OWN = (*TIMES, "process_s", "peak_mb")
 
 Measured = dict[str, list[dict[str, Any]]]  # contender: one dictionary per round
 
@@ -70,28 +71,37 @@ def _turned(contenders: Sequence[Contender], by: int) -> list[Contender]:
 
 
 def table(case: Case, measured: Mapping[str, list[dict[str, Any]]]) -> Table:
-    """Medians of each contender, and how many times faster ours is, by the ratio of each round."""
+    """Medians of each contender, and how many times faster ours is, by the ratio of each round.
+
+    By the clock, and by processor time, which other work on the machine leaves alone, where all know theirs.
+    """
     rounds = len(next(iter(measured.values())))
     grid = Table(title=f"{case.name}: median of {rounds}")
     facts = list(dict.fromkeys(fact for runs in measured.values() for fact in runs[0] if fact not in OWN))
     grid.add_column("contender")
     ratios = ("ours is faster",) if case.compared else ()
-    for column in ("seconds", *ratios, "peak MiB", *(fact.replace("_", " ") for fact in facts)):
+    times = [name for name in TIMES if all(name in one for runs in measured.values() for one in runs)]
+    timed = [column for name in times for column in (TIMES[name], *ratios)]
+    for column in (*timed, "peak MiB", *(fact.replace("_", " ") for fact in facts)):
         grid.add_column(column, justify="right")
     ours = measured[case.contenders[0].name]
     for contender in case.contenders:
         runs = measured[contender.name]
-        faster = ("" if runs is ours else f"x {ratio(runs, ours):.2f}",) if case.compared else ()
-        cells = (_shown([one.get(fact) for one in runs]) for fact in facts)
-        grid.add_row(
-            contender.name, _shown(_of(runs, "seconds")), *faster, _shown(_of(runs, "peak_mb")), *cells
-        )
+        cells = [cell for name in times for cell in _timed(runs, ours, name, case.compared)]
+        cells += [_shown(_of(runs, "peak_mb")), *(_shown([one.get(fact) for one in runs]) for fact in facts)]
+        grid.add_row(contender.name, *cells)
     return grid
 
 
-def ratio(theirs: Sequence[Mapping[str, Any]], ours: Sequence[Mapping[str, Any]]) -> float:
+def _timed(runs: list[dict[str, Any]], ours: list[dict[str, Any]], time: str, compared: bool) -> list[str]:
+    """The median of a time, and how many times faster ours is by it."""
+    faster = "" if runs is ours else f"x {ratio(runs, ours, time):.2f}"
+    return [_shown(_of(runs, time)), *([faster] if compared else [])]
+
+
+def ratio(theirs: Sequence[Mapping[str, Any]], ours: Sequence[Mapping[str, Any]], time: str) -> float:
     """How many times longer theirs took: the median over the rounds, each a ratio of its own."""
-    return median(one["seconds"] / own["seconds"] for one, own in zip(theirs, ours, strict=True))
+    return median(one[time] / own[time] for one, own in zip(theirs, ours, strict=True))
 
 
 def _of(runs: Sequence[Mapping[str, Any]], fact: str) -> list[Any]:

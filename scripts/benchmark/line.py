@@ -58,7 +58,7 @@ def measure(folder: Path, counts: Mapping[str, int], slices: int, rows: int) -> 
     """The times of each job, by runner."""
     orthanc = Orthanc(folder / "orthanc")
     orthanc.start()
-    gateway = Gateway(folder / "gateway", tables(orthanc), environment={"ORTHANC_PASSWORD": orthanc.password})
+    gateway = Gateway(folder / "gateway", tables(orthanc), environment=orthanc.environment)
     try:
         gateway.start()
         phantom = thorax(seed=1).render(thorax_grid(slices, rows), seed=1)
@@ -79,16 +79,12 @@ def measure(folder: Path, counts: Mapping[str, int], slices: int, rows: int) -> 
 
 def tables(orthanc: Orthanc) -> str:
     """The configuration: the same app, warm behind one button and cold behind another."""
-    archive = (
-        '[[destination]]\nname = "archive"\nkind = "dicomweb"\nclinical = false\n'
-        f'url = "{orthanc.dicomweb_url}"\nusername = "gantry"\npassword_env = "ORTHANC_PASSWORD"\n'
-    )
     apps = (
         f'[[app]]\nname = "{runner}"\npath = "{ROOT}/apps/lung_densitometry"\nrunner = "{runner}"\n'
         f'[[route]]\ncalled_ae_title = "{button}"\napp = "{runner}"\ndestinations = ["archive"]\n'
         for runner, button in BUTTONS.items()
     )
-    return archive + "".join(apps)
+    return orthanc.destination() + "".join(apps)
 
 
 def one_job(gateway: Gateway, orthanc: Orthanc, phantom: Rendered, folder: Path, runner: str) -> Times:

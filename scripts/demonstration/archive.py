@@ -26,7 +26,7 @@ class Archive(Protocol):
     """What the demonstration needs of an archive."""
 
     about: str
-    password: str
+    environment: dict[str, str]  # what a gateway with this destination needs
 
     def destination(self) -> str:
         """The [[destination]] of gantry.toml, named "archive"."""
@@ -51,14 +51,11 @@ class OrthancArchive:
     """A started Orthanc; it sends the series itself."""
 
     def __init__(self, server: Orthanc, about: str) -> None:
-        self.server, self.about, self.password = server, about, server.password
+        self.server, self.about, self.environment = server, about, server.environment
 
     def destination(self) -> str:
         """STOW-RS into Orthanc."""
-        return (
-            f'kind = "dicomweb"\nurl = "{self.server.dicomweb_url}"\n'
-            f'username = "{self.server.username}"\npassword_env = "ORTHANC_PASSWORD"'
-        )
+        return self.server.destination()
 
     def load(self, paths: Sequence[Path], progress: Progress) -> None:
         """Upload the files over HTTP."""
@@ -88,7 +85,7 @@ class OrthancArchive:
 
     def addresses(self) -> dict[str, str]:
         """Orthanc's own page, with its user."""
-        user = f"user {self.server.username}, password {self.password}"
+        user = f"user {self.server.username}, password {self.server.password}"
         return {"Orthanc": f"{self.server.url}/app/explorer.html ({user})"}
 
     def close(self) -> None:
@@ -124,14 +121,15 @@ class Folders:
 
     about = "no Orthanc: the demonstration sends the series itself, and results come back to a folder"
     calling_ae_title = "MODALITY"
-    password = ""
 
     def __init__(self, folder: Path) -> None:
         self.results = folder / "results"
+        self.environment: dict[str, str] = {}
 
     def destination(self) -> str:
         """A folder of DICOM files."""
-        return f'kind = "folder"\npath = "{self.results}"'
+        table = '[[destination]]\nname = "archive"\nkind = "folder"\nclinical = false\n'
+        return f'{table}path = "{self.results}"\n'
 
     def load(self, paths: Sequence[Path], progress: Progress) -> None:
         """There is nothing to load into."""

@@ -20,11 +20,7 @@ GIVE_UP_S = 900.0
 NOTHING_CAME_S = 60.0
 
 TABLES = """\
-[[destination]]
-name = "archive"
-clinical = false
 {destination}
-
 [[app]]
 name = "{tool.name}"
 path = "{tool.folder.path}"
@@ -43,7 +39,7 @@ class Gateway(gateway_process.Gateway):
 
     def __init__(self, folder: Path, archive: Archive, tool: Tool) -> None:
         tables = TABLES.format(destination=archive.destination(), tool=tool)
-        super().__init__(folder, tables, environment={"ORTHANC_PASSWORD": archive.password})
+        super().__init__(folder, tables, environment=archive.environment)
         self.url = f"http://{self.host}:{self.web_port}/"
 
     def start_and_wait(self) -> None:

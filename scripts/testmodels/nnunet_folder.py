@@ -24,13 +24,18 @@ SILENT = -30.0  # the bias of a class that was not trained: its logit never wins
 
 @dataclass(frozen=True)
 class Task:
-    """One of TotalSegmentator's models: its number, its task's name, its trainer, spacing and patch in voxels."""
+    """One of TotalSegmentator's models: its number, its task's name, its trainer, spacing and patch in voxels.
+
+    normalisation: what nnU-Net does to an image first; with "ZScore" each is brought to mean 0 and deviation 1.
+    """
 
     number: int
     name: str
     trainer: str
     spacing_mm: float
     patch: tuple[int, int, int]
+    modality: str = "CT"
+    normalisation: str = "CT"
 
     @property
     def classes(self) -> dict[str, int]:
@@ -109,7 +114,7 @@ def write_lock(models: Path) -> None:
 
 def _dataset(task: Task) -> dict[str, Any]:
     return {
-        "channel_names": {"0": "CT"},
+        "channel_names": {"0": task.modality},
         "labels": {"background": 0, **task.classes},
         "numTraining": 0,
         "file_ending": ".nii.gz",
@@ -146,7 +151,7 @@ def _configuration(task: Task) -> dict[str, Any]:
         "patch_size": list(task.patch),
         "median_image_size_in_voxels": list(task.patch),
         "spacing": [task.spacing_mm] * 3,
-        "normalization_schemes": ["CTNormalization"],
+        "normalization_schemes": [f"{task.normalisation}Normalization"],
         "use_mask_for_norm": [False],
         "resampling_fn_data": resample,
         "resampling_fn_data_kwargs": cubic,

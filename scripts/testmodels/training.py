@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 RATE, NOISE = 4e-3, 0.1  # of learning, falling to 0; of the images, at most, where their spread is about 1
+LEVEL = 1.5  # standard deviations of the image, up to which the first stage clips
 TINY = 1e-5  # what the last stage scales logits by, and back
 MEANS_OF = 8  # images
 
@@ -28,9 +29,10 @@ class Example:
 def train(network: nn.Module, examples: Sequence[Example], crop: tuple[int, int, int], steps: int) -> None:
     """Train a `PlainConvUNet` on random boxes of `crop` voxels; the same numbers for the same examples.
 
-    All but the last stage is trained, on labels of half the resolution, which is quick.  The last stage is then
-    set to enlarge what was learnt.
+    What has all the voxels would take most of the time and is not trained: the first stage is set to clip the
+    image, and the last one, after the training on labels of half the resolution, to enlarge what was learnt.
     """
+    clip(network)
     optimiser = torch.optim.AdamW(network.parameters(), lr=RATE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps, pct_start=0.1)
     chance = random.Random(0)
@@ -48,6 +50,15 @@ def train(network: nn.Module, examples: Sequence[Example], crop: tuple[int, int,
             raise FloatingPointError("the training diverged")
     network.eval()
     enlarge(network, [_box(example, crop, chance)[0] for example in examples[:MEANS_OF]])
+
+
+@torch.no_grad()
+def clip(network: nn.Module) -> None:
+    """Let the first stage give the normalised image, rising and falling, clipped below at several levels."""
+    first = network.encoder.stages[0][0].convs[0]
+    first.conv.weight[0::2], first.conv.weight[1::2], first.conv.bias[:] = 1, -1, 0
+    first.norm.bias[:] = torch.linspace(-LEVEL, LEVEL, first.norm.num_features)
+    network.encoder.stages[0].requires_grad_(False)
 
 
 @torch.no_grad()

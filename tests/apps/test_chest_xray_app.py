@@ -296,18 +296,3 @@ def test_a_missing_and_a_changed_model_are_refused_by_name(app, models, tmp_path
         app.check_models(tmp_path)
     for error in (missing, wrong):
         assert "fetch-models chest_xray" in error.value.hint
-
-
-# the app's folder
-
-
-def test_the_requirements_are_the_pins_of_the_project():
-    pins = dict(line.split("==") for line in _lines(APP.parents[1] / "constraints.txt"))
-    lower = {name.lower(): version for name, version in pins.items()}
-    for line in _lines(APP / "requirements.txt"):
-        name, version = line.split("==")
-        assert lower[name.lower()] == version
-
-
-def _lines(path):
-    return [line for line in path.read_text().splitlines() if line and not line.startswith("#")]

@@ -15,7 +15,7 @@ from dicom_tools import dciodvfy_errors, dsrdump
 from highdicom.seg import segread
 from result_files import Written
 from running import WarmWorker, environment, run
-from totalsegmentator_case import APP, CLASS_OF, ORGANS, Scored, rendered, written
+from totalsegmentator_case import APP, CLASS_OF, ORGANS, Scored, kinds, rendered, segmented, written
 
 GANTRY = Path(sys.executable).with_name("gantry")
 EVERYTHING = ["segmentation", "measurements", "text-report", "secondary-capture"]
@@ -75,26 +75,8 @@ def torso(worker, series, models):
     return work(worker, series, "torso", models)
 
 
-def kinds(result: Written) -> list[str]:
-    return [each["kind"] for each in result.document["results"]]
-
-
-def segmented(result: Written):
-    """The labelmap on the phantom's grid, and the class of each label."""
-    segmentation = segread(result.folder / "segmentation-0.dcm")
-    names = [str(item.SegmentLabel).replace(" ", "_") for item in segmentation.SegmentSequence]
-    volume = segmentation.get_volume(combine_segments=True, skip_overlap_checks=True)
-    grid = rendered(SEED).grid
-    whole = np.zeros(grid.shape, np.uint8)
-    to_grid = np.linalg.inv(grid.affine) @ volume.affine
-    found = np.argwhere(volume.array)
-    places = np.rint(np.c_[found, np.ones(len(found))] @ to_grid.T)[:, :3].astype(int)
-    whole[tuple(places.T)] = volume.array[tuple(found.T)]
-    return whole, tuple(names)
-
-
 def test_organs_of_a_phantom_it_was_not_trained_on_are_found(torso):
-    labelmap, names = segmented(torso)
+    labelmap, names = segmented(torso, rendered(SEED).grid)
     assert {
         organ: score
         for organ, score in Scored.of(labelmap, names, rendered(SEED)).by_organ.items()
@@ -125,7 +107,7 @@ def test_segments_are_numbered_without_gaps_and_say_what_and_which_side(torso):
 
 
 def test_numbers_are_those_of_the_segments_and_near_the_truth(torso):
-    labelmap, names = segmented(torso)
+    labelmap, names = segmented(torso, rendered(SEED).grid)
     phantom = rendered(SEED)
     measured = {(each["site"], each["name"]): each["value"] for each in torso.document["measurements"]}
     voxel_ml = phantom.grid.voxel_ml
@@ -194,7 +176,7 @@ def test_gantry_apps_run_takes_the_models_folder_and_a_profile(series, models, t
     arguments = [series, tmp_path / "out", "--models", models, "--profile", "body-fast"]
     done = subprocess.run(
         [GANTRY, "apps", "run", "totalsegmentator", *arguments],
-        capture_output=True, text=True, check=False, cwd=APP.parents[1], timeout=250,
+        capture_output=True, text=True, check=False, cwd=APP.parents[1], timeout=500,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     [found] = (tmp_path / "out").rglob("segmentation-0.dcm")
@@ -205,7 +187,9 @@ def test_gantry_apps_run_takes_the_models_folder_and_a_profile(series, models, t
 def test_however_the_patient_lies_the_organs_are_where_they_are(worker, models, tmp_path):
     """Prone and feet first: rows, columns and the order of the instances run the other way."""
     source = written(SEED, tmp_path / "series", patient_position="FFP")
-    scores = Scored.of(*segmented(work(worker, source, "prone", models)), rendered(SEED)).by_organ
+    scores = Scored.of(
+        *segmented(work(worker, source, "prone", models), rendered(SEED).grid), rendered(SEED)
+    ).by_organ
     assert {organ: score for organ, score in scores.items() if score < 0.7} == {}
 
 

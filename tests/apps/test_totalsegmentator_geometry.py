@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nibabel.affines import apply_affine
 from scipy.spatial.transform import Rotation
-from totalseg.cropping import body_box
+from totalseg.cropping import STRIDE, body_box
 from totalseg.geometry import LPS_TO_RAS, from_canonical, to_canonical, to_nifti
 from totalseg.resampling import linear, nearest, shape_for
 from totalsegmentator_case import rendered
@@ -71,6 +71,14 @@ def test_resampling_is_the_packages(shape, spacing, seed):
     np.testing.assert_allclose(linear(values, theirs.shape), theirs.get_fdata(), atol=0.05)
 
 
+@settings(deadline=None, max_examples=40)
+@given(shape=SHAPES, wanted=SHAPES, starts=st.tuples(*[st.integers(0, 13)] * 3))
+def test_a_crop_samples_points_of_the_whole_images_grid(shape, wanted, starts):
+    values = np.random.default_rng(0).uniform(-1000, 1000, shape).astype(np.float32)
+    box = tuple(slice(min(start, size - 1), size) for start, size in zip(starts, wanted, strict=True))
+    np.testing.assert_array_equal(linear(values, wanted, box), linear(values, wanted)[box])
+
+
 def test_labels_come_back_as_the_package_brings_them_back():
     from totalsegmentator.resampling import change_spacing
 
@@ -93,12 +101,22 @@ def test_the_body_is_wholly_in_its_box_and_the_table_is_not():
     assert body_box(np.full((20, 20, 20), -1000.0), (2, 2, 2), (0, 0, 0)) == (slice(0, 20),) * 3
 
 
+def test_a_leg_or_an_arm_of_its_own_is_in_the_box_and_a_speck_is_not():
+    values = np.full((120, 60, 60), -1000.0)
+    values[10:40, 20:50, 10:50] = 40  # one leg
+    values[60:72, 20:32, 10:50] = 40  # something thinner beside it
+    assert body_box(values, (3, 3, 3), (0, 0, 0))[0] == slice(4, 76)
+    values[110:118, 2:10, 5:7] = 40
+    assert body_box(values, (3, 3, 3), (0, 0, 0))[0] == slice(4, 76)
+
+
 @pytest.mark.parametrize(("least", "length"), [(0.0, 30), (60.0, 60), (500.0, 100)])
 def test_a_box_is_no_smaller_than_what_the_network_sees(least, length):
     values = np.full((100, 100, 100), -1000.0)
     values[3:33, 40:70, 20:50] = 40
     box = body_box(values, (1, 1, 1), (least,) * 3)
     assert all(each.stop - each.start >= length for each in box)
+    assert all(each.start % STRIDE == 0 for each in box)
     assert all(
         each.start <= start and each.stop >= start + 30 for each, start in zip(box, (3, 40, 20), strict=True)
     )

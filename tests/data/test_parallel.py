@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 from builders import ct_series
+from overwriting import overwrite
 from pydicom import dcmread
 from pydicom.encaps import generate_frames
 from pydicom.uid import JPEG2000Lossless
@@ -44,7 +45,7 @@ def test_of_several_damaged_instances_the_first_is_named(tmp_path):
     paths = ct_series(tmp_path, 12)
     (series,) = find_instances(tmp_path).series
     for path in paths[4:]:
-        path.write_bytes(path.read_bytes()[:-1] + b"\1")
+        overwrite(path, path.read_bytes()[:-1] + b"\1")
     with pytest.raises(ChangedInstance, match=paths[4].name):
         read_volume(series)
 

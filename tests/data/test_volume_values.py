@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
+from overwriting import overwrite
 from pydicom import Dataset
 
 from imaging_data import (
@@ -186,12 +187,12 @@ def test_other_values_on_the_same_grid(tmp_path):
         volume.with_array(volume.array[0])
 
 
-def test_a_file_that_changed_since_it_was_hashed_is_refused(tmp_path):
+def test_a_file_that_changed_since_it_was_found_is_refused(tmp_path):
     paths = ct_series(tmp_path, *SHAPE, pixels=RAMP.astype(np.uint16))
     (series,) = find_instances(tmp_path).series
     content = bytearray(paths[1].read_bytes())
     content[-1] ^= 1
-    paths[1].write_bytes(content)
+    overwrite(paths[1], bytes(content))
     with pytest.raises(ChangedInstance, match=paths[1].name):
         read_volume(series)
 

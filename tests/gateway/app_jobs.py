@@ -124,7 +124,7 @@ class Aside:
         return self.error
 
 
-def wait_for(look: Callable[[], Any], seconds: float = 20) -> Any:
+def wait_for(look: Callable[[], Any], seconds: float = 60) -> Any:
     """Wait until `look` gives something true."""
     deadline = time.monotonic() + seconds
     while not (found := look()):

@@ -17,7 +17,7 @@ from informatics_gateway.receive import Receiver
 
 BUTTON, ECHO, CALLING, HOST = "LUNGS", "GANTRY", "MODALITY", "127.0.0.1"
 KNOWN = {"ae_title": CALLING, "host": HOST}
-WAITS_S = 20.0
+WAITS_S = 60.0
 STREAMING, STOCK = receive.TRIED_WITH, "another version"
 
 

@@ -118,7 +118,7 @@ def test_hostile_text_is_shown_and_never_runs(hostile, browser):
 def test_hostile_text_does_not_run_when_the_page_renews_itself(served, tab):
     page = tab.open("/")
     make_hostile(served)
-    page.wait_for_selector(f"text=/{len(HOSTILE)} turned away/", timeout=10_000)
+    page.wait_for_selector(f"text=/{len(HOSTILE)} turned away/", timeout=30_000)
     assert HOSTILE[0] in page.inner_text("main")
     assert page.evaluate("window.hostile") is None
     assert tab.wrong == []
@@ -137,7 +137,7 @@ def test_the_page_renews_itself(served, tab):
     page = tab.open("/")
     assert "queued" in page.inner_text("table.jobs")
     served.seeded.fail(job, AppFailed("It broke."))
-    page.wait_for_selector("table.jobs .failed", timeout=10_000)
+    page.wait_for_selector("table.jobs .failed", timeout=30_000)
     assert "It broke." in page.inner_text("table.jobs")
 
 
@@ -147,18 +147,18 @@ def test_what_has_the_focus_stays(served, tab):
     page.focus("table.jobs a")
     page.evaluate("document.activeElement.dataset.mine = 'yes'")
     served.seeded.fail(job, AppFailed("It broke."))
-    page.wait_for_selector("#readiness >> text=/1 failed/", timeout=10_000)
+    page.wait_for_selector("#readiness >> text=/1 failed/", timeout=30_000)
     assert page.evaluate("document.activeElement.dataset.mine") == "yes"
     page.evaluate("document.activeElement.blur()")
-    page.wait_for_selector("table.jobs .failed", timeout=10_000)
+    page.wait_for_selector("table.jobs .failed", timeout=30_000)
 
 
 def test_a_gateway_that_is_gone_is_said_to_be(served, tab):
     page = tab.open("/")
     page.context.set_offline(True)
-    page.wait_for_selector("#connection >> text=/does not answer/", timeout=10_000)
+    page.wait_for_selector("#connection >> text=/does not answer/", timeout=30_000)
     page.context.set_offline(False)
-    page.wait_for_selector("#connection:empty", state="attached", timeout=10_000)
+    page.wait_for_selector("#connection:empty", state="attached", timeout=30_000)
 
 
 def test_without_javascript_it_is_all_there(served, browser):

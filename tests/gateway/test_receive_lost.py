@@ -64,7 +64,7 @@ def test_a_silent_sender_is_aborted(server: str, tmp_path: Path, instance: tuple
             peer.send(pdu(P_DATA, value(1, COMMAND | LAST, command(0x0001, instance[1]))))
             begin = time.monotonic()
             assert peer.receive()[0] == ABORT
-        assert 0.2 < time.monotonic() - begin < 5
+        assert 0.2 < time.monotonic() - begin < 30
         receiver.heard.wait(lambda heard: heard.released == [False])
         receiver.wait_until_empty()
 
@@ -97,7 +97,7 @@ def test_a_sender_that_dawdles_for_ever_is_let_go(tmp_path: Path, instance: tupl
         begin = time.monotonic()
         with pytest.raises(ConnectionError):
             _dawdle(peer, pdu(P_DATA, value(1, COMMAND | LAST, command(0x0001, instance[1]))))
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 30
         receiver.heard.wait(lambda heard: heard.released == [False])
 
 
@@ -125,7 +125,7 @@ def test_dawdlers_do_not_hold_up_others(server: str, tmp_path: Path, instance: t
             other.associate()
             assert [other.store(*instance) for _ in range(10)] == [SUCCESS] * 10
             other.release()
-            assert time.monotonic() - begin < 5
+            assert time.monotonic() - begin < 30
         for each in silent:
             each.close()
 

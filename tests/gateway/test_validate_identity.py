@@ -40,11 +40,14 @@ def refusal(job: Made) -> str:
         ("GB18030", "Wang^XiaoDong=王^小东"),
     ],
 )
-def test_a_name_is_the_same_in_another_character_set(tmp_path, character_set, name):
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_name_is_the_same_in_another_character_set(tmp_path, character_set, name, kept):
     job = job_of(tmp_path, SpecificCharacterSet=character_set, PatientName=name)
     assert read_header(job.job.input_set.instances[0].path).SpecificCharacterSet == character_set
+    written = character_set if kept else "ISO_IR 192"
+    job.change("text-report", lambda dataset: setattr(dataset, "SpecificCharacterSet", written))
     report = job.read("text-report")
-    assert report.SpecificCharacterSet == "ISO_IR 192"
+    assert report.SpecificCharacterSet == written
     assert str(report.PatientName) == name
     assert validate(job.job, job.manifest, "shadow")
 

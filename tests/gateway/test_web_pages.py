@@ -81,7 +81,7 @@ def test_the_line_shows_where_the_jobs_are(served):
 
 def test_a_series_that_comes_in_is_shown_before_it_is_a_job(served):
     served.seeded.series(count=1)
-    assert re.search(r"LUNGS …\d{12} MODALITY@127.0.0.1 \d+ ms ago", words(served.text("/")))
+    assert re.search(r"LUNGS …\d{12} MODALITY@127.0.0.1 [\d.]+ m?s ago", words(served.text("/")))
 
 
 def test_jobs_can_be_chosen_by_status(served):

@@ -31,23 +31,15 @@ class Line:
             folder / "gateway",
             self._tables(self.orthanc),
             quiet_s=0.5,
-            environment={"ORTHANC_PASSWORD": self.orthanc.password},
+            environment=self.orthanc.environment,
         )
         self.orthanc.add_modality(self.gateway.aet, self.gateway.port)
         self.acknowledged: set[str] = set()
         self.sent: list[list[Path]] = []
 
     def _tables(self, orthanc: Orthanc) -> str:
-        how = {
-            "dicomweb": f'url = "{orthanc.dicomweb_url}"\nusername = "gantry"\npassword_env = "ORTHANC_PASSWORD"',
-            "dimse": f'host = "127.0.0.1"\nport = {orthanc.dicom_port}\nae_title = "ORTHANC"',
-        }[self.kind]
         return f"""
-[[destination]]
-name = "archive"
-kind = "{self.kind}"
-clinical = false
-{how}
+{orthanc.destination(self.kind)}
 [[app]]
 name = "torch_free"
 path = "{TORCH_FREE}"
@@ -75,7 +67,7 @@ destinations = ["archive"]
         """Let everything come to its end, and account for it."""
         self.gateway.start()
         self.send_again()
-        self.gateway.wait_ended(count=len(self.sent), seconds=240)
+        self.gateway.wait_ended(count=len(self.sent))
         self._retry_what_was_killed_three_times()
         assert len(self.acknowledged) == SLICES * len(self.sent)
         with Journal(self.gateway.storage) as journal:
@@ -87,7 +79,7 @@ destinations = ["archive"]
         for job in self.gateway.cli("jobs", "list", "--status", "failed", "--json"):
             assert any(sentence in job["error"] for sentence in KILLED_THREE_TIMES), job["error"]
             self.gateway.cli("jobs", "retry", str(job["id"]))
-        self.gateway.wait_ended(count=len(self.sent), seconds=240)
+        self.gateway.wait_ended(count=len(self.sent))
 
     def _account_for_instances(self, journal: Journal) -> None:
         """Every instance that was answered 0x0000 is stored, with the bytes that were sent, and was worked on."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.orthanc, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.orthanc, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
 

@@ -18,15 +18,6 @@ from informatics_gateway.model import JobStatus
 pytestmark = pytest.mark.orthanc
 
 APPS = Path(__file__).parents[1] / "operators" / "apps"
-ARCHIVE = """
-[[destination]]
-name = "archive"
-kind = "dicomweb"
-clinical = false
-url = "{url}"
-username = "gantry"
-password_env = "ORTHANC_PASSWORD"
-"""
 ROUTE = """
 [[app]]
 name = "torch_free"
@@ -43,11 +34,11 @@ destinations = ["archive"]
 def new_gateway(
     folder: Path, orthanc: Orthanc, options: str = "", destination: str = "", modality: str = "CT", **settings
 ) -> Gateway:
-    destination = destination or ARCHIVE.format(url=orthanc.dicomweb_url)
+    route = ROUTE.format(app=APPS / "torch_free", options=options, modality=modality)
     gateway = Gateway(
         folder / "gateway",
-        destination + ROUTE.format(app=APPS / "torch_free", options=options, modality=modality),
-        environment={"ORTHANC_PASSWORD": orthanc.password},
+        (destination or orthanc.destination()) + route,
+        environment=orthanc.environment,
         **settings,
     )
     orthanc.add_modality("LUNGS", gateway.port)
@@ -194,7 +185,7 @@ def test_an_app_that_fails_is_one_sentence_and_a_hint_and_sends_nothing(
 ):
     gateway = start(options=options)
     gateway.send(ct_series(tmp_path / "ct", slices=3))
-    assert gateway.wait_ended(seconds=90) == ["failed"]
+    assert gateway.wait_ended() == ["failed"]
     shown = gateway.cli("jobs", "show", "1", "--json")
     assert sentence in shown["error"]
     assert shown["hint"]
@@ -228,11 +219,11 @@ def test_rerun_is_a_new_revision(start, tmp_path):
 
 
 def test_cancel_ends_the_app(start, tmp_path):
-    gateway = start(options='environment = { SLEEP_S = "60" }')
+    gateway = start(options='environment = { SLEEP_S = "600" }')
     gateway.send(ct_series(tmp_path / "ct", slices=3))
     gateway.wait(lambda _: any("execute:" in text for text in gateway.events()))
     gateway.cli("jobs", "cancel", "1")
-    assert gateway.wait_ended(seconds=5) == ["cancelled"]
+    assert gateway.wait_ended() == ["cancelled"]
     assert "has ended" in gateway.cli("jobs", "cancel", "1", expect=1)
 
 

@@ -19,15 +19,6 @@ from torch import nn
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "apps" / "README.md"
-DESTINATION = """
-[[destination]]
-name = "research-archive"
-kind = "dicomweb"
-url = "{orthanc.dicomweb_url}"
-username = "{orthanc.username}"
-password_env = "ORTHANC_PASSWORD"
-clinical = false
-"""
 BRIGHT = (slice(2, 6), slice(4, 12), slice(3, 13))  # slices, rows, columns
 
 
@@ -67,8 +58,7 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path, orthanc, monkeypatch) -> Iterator[Desk]:
     folder = tmp_path / "gantry"
-    environment = {"ORTHANC_PASSWORD": orthanc.password}
-    gateway = Gateway(folder, DESTINATION.format(orthanc=orthanc), environment=environment)
+    gateway = Gateway(folder, orthanc.destination(name="research-archive"), environment=orthanc.environment)
     for name in ("scripts", ".venv"):
         (folder / name).symlink_to(ROOT / name)
     torch.jit.trace(Above(), torch.zeros(1, 1, 8, 8, 8)).save(folder / "model.ts")
@@ -94,7 +84,7 @@ def test_from_a_torchscript_file_to_a_button(desk, orthanc):
     desk.gateway.start(*shlex.split(serve))
     assert desk.gateway.send(desk.series, called="MY_TOOL") == {path.name for path in desk.series}
     desk.gateway.send(desk.series, called="OTHER_TOOL")
-    assert sorted(desk.gateway.wait_ended(2, seconds=200)) == ["delivered", "failed"]
+    assert sorted(desk.gateway.wait_ended(2)) == ["delivered", "failed"]
 
     study = pydicom.dcmread(desk.series[0]).StudyInstanceUID
     [stored] = orthanc.instances(StudyInstanceUID=study)

@@ -21,13 +21,7 @@ def gateway(tmp_path, orthanc):
     gateway = Gateway(
         tmp_path / "gateway",
         f"""
-[[destination]]
-name = "archive"
-kind = "dicomweb"
-clinical = false
-url = "{orthanc.dicomweb_url}"
-username = "gantry"
-password_env = "ORTHANC_PASSWORD"
+{orthanc.destination()}
 [[app]]
 name = "bright_voxels"
 path = "{BRIGHT_VOXELS}"
@@ -38,7 +32,7 @@ app = "bright_voxels"
 destinations = ["archive"]
 """,
         quiet_s=0.5,
-        environment={"ORTHANC_PASSWORD": orthanc.password},
+        environment=orthanc.environment,
     )
     gateway.start()
     yield gateway
@@ -56,11 +50,11 @@ def test_revision_two_says_what_it_replaces_and_alters_nothing(gateway, orthanc,
     pixels[2:6, 4:9, 4:9] = 1400
     paths = ct_series(tmp_path / "ct", slices=8, pixels=pixels)
     gateway.send(paths[:7])
-    assert gateway.wait_ended(1, seconds=120) == ["delivered"]
+    assert gateway.wait_ended(1) == ["delivered"]
     first = results(gateway, orthanc, 1)
     before = {kind: orthanc.file(result.SOPInstanceUID) for kind, result in first.items()}
     gateway.send(paths[7:])
-    assert gateway.wait_ended(2, seconds=120) == ["delivered", "delivered"]
+    assert gateway.wait_ended(2) == ["delivered", "delivered"]
     second = results(gateway, orthanc, 2)
     assert set(second) == {"segmentation", "measurements", "text-report", "secondary-capture"}
     for kind, result in second.items():

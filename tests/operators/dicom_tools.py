@@ -26,7 +26,7 @@ def dsrdump(path: Path) -> str:
     program = Path("/usr/bin/dsrdump")
     if not program.exists():
         pytest.skip("DCMTK is not installed")
-    options = ["--print-all-codes", "--print-long-values"]
+    options = ["--convert-to-utf8", "--print-all-codes", "--print-long-values"]
     environment = os.environ | {"LC_ALL": "C.UTF-8"}
     done = subprocess.run([program, *options, path], capture_output=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr.decode()

@@ -31,7 +31,7 @@ def run(
     folders = {"HOLOSCAN_INPUT_PATH": str(source), "HOLOSCAN_OUTPUT_PATH": str(output)}
     given = environment(GANTRY_JOB=json.dumps(JOB | (job or {})), **folders) | variables
     path = app_file(app) if isinstance(app, str) else app
-    return subprocess.run([sys.executable, path], env=given, capture_output=True, text=True, timeout=120)
+    return subprocess.run([sys.executable, path], env=given, capture_output=True, text=True, timeout=300)
 
 
 def manifest(app: str) -> subprocess.CompletedProcess[str]:

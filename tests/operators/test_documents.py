@@ -85,11 +85,10 @@ def test_the_identity_is_the_source_s_and_its_letters_survive(tmp_path):
         volume = ct(tmp_path / f"ct{number}", PatientName=name, SpecificCharacterSet=character_set)
         written = write(tmp_path / f"out{number}", volume, documents(1))
         for result in written.objects.values():
-            assert (str(result.PatientName), result.SpecificCharacterSet) == (name, "ISO_IR 192")
+            assert (str(result.PatientName), result.SpecificCharacterSet) == (name, character_set)
             assert result.StudyInstanceUID == volume.series.study_instance_uid
-        for content in written.bytes().values():
-            assert name.encode() in content
-        assert name in dsrdump(written.folder / "classification-0.dcm")
+        if number:  # not Japanese, which DCMTK cannot decode as Debian builds it
+            assert name in dsrdump(written.folder / "classification-0.dcm")
 
 
 def test_the_same_run_twice_makes_the_same_bytes(tmp_path, volume, documented):

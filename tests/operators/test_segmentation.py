@@ -145,6 +145,15 @@ def test_labelmap_is_rle_with_background_last(as_labelmap, volume):
     assert np.array_equal(seg.pixel_array, block(volume)[1:4])
 
 
+def test_every_value_of_a_labelmap_is_described_the_background_too(as_labelmap):
+    """PS3.3 C.8.20.2.3."""
+    seg = as_labelmap["segmentation-0"]
+    assert seg.PixelPaddingValue == 0
+    assert (
+        {item.SegmentNumber for item in seg.SegmentSequence} == set(np.unique(seg.pixel_array)) == {0, 1, 2}
+    )
+
+
 @pytest.mark.parametrize("kind", ["binary", "labelmap"])
 def test_more_than_255_segments(tmp_path, volume, kind):
     labelmap = np.zeros(volume.shape, np.uint16)

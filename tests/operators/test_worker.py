@@ -87,7 +87,7 @@ def test_a_worker_without_its_model_says_so_and_ends(tmp_path):
     )
     worker = WarmWorker(app, tmp_path / "worker", HOLOSCAN_MODEL_PATH=str(tmp_path))
     assert worker.hear() is None
-    assert worker.process.wait(10) == 1
+    assert worker.process.wait(60) == 1
     said = worker.stderr.read_text()
     assert said.startswith("MissingModel: A model of the app is missing. m: not in ")
     assert said.count("\n") == 1
@@ -155,7 +155,7 @@ def test_a_failing_app_ends_the_worker(start, tmp_path, name, error, words):
     output = worker.order(deed(tmp_path, name), "job")
     assert worker.hear() == {"exit": 1}
     assert worker.hear() is None
-    assert worker.process.wait(10) == 1
+    assert worker.process.wait(60) == 1
     assert sorted(path.name for path in output.iterdir()) == ["error.json", "progress.jsonl"]
     document = json.loads((output / "error.json").read_bytes())
     assert document["error"] == error
@@ -169,7 +169,7 @@ def test_a_series_that_does_not_match_ends_it_with_2(start, tmp_path):
     worker = start("bright_voxels")
     output = worker.order(tmp_path / "mr", "job")
     assert worker.hear() == {"exit": 2}
-    assert worker.process.wait(10) == 2
+    assert worker.process.wait(60) == 2
     assert json.loads((output / "error.json").read_bytes())["error"] == "NoMatchingSeries"
 
 
@@ -177,7 +177,7 @@ def test_a_wrong_order_is_answered_with_1(start):
     worker = start("misbehaves")
     worker.say("{not json")
     assert worker.hear() == {"exit": 1}
-    assert worker.process.wait(10) == 1
+    assert worker.process.wait(60) == 1
     assert "The line is not JSON" in worker.stderr.read_text()
 
 

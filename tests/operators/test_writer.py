@@ -75,6 +75,28 @@ def test_results_json_is_written_last(tmp_path, volume, monkeypatch):
     assert renamed == ["segmentation-0.dcm", "text-report-0.dcm", "results.json"]
 
 
+def test_the_results_have_their_names_for_good_before_results_json_has_its(tmp_path, volume, monkeypatch):
+    done = []
+    fsync, rename = os.fsync, type(tmp_path).rename
+    monkeypatch.setattr(
+        os,
+        "fsync",
+        lambda descriptor: (fsync(descriptor), done.append(os.path.isdir(f"/proc/self/fd/{descriptor}"))),
+    )
+    monkeypatch.setattr(
+        type(tmp_path), "rename", lambda self, to: (rename(self, to), done.append(to.name))[0]
+    )
+    write(tmp_path / "out", volume, [REPORT, Segmentation(block(volume), SEGMENTS)])
+    file, folder = False, True
+    assert done == [
+        *(file, "segmentation-0.dcm"),
+        *(file, "text-report-0.dcm"),
+        folder,
+        *(file, "results.json"),
+        folder,
+    ]
+
+
 def test_a_file_is_synced_before_it_has_its_name(tmp_path, monkeypatch):
     done = []
     fsync = os.fsync

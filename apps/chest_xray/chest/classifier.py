@@ -40,7 +40,6 @@ class Classifier:
     def __init__(self, path: Path, cores: int) -> None:
         self._engine = load(path, cores)
         self.engine = self._engine.name
-        self.engine = self._engine.name
         self.model, self.training, self.limits = map(self._engine.about, ("model", "training", "limits"))
         self.findings: list[str] = json.loads(self._engine.about("findings"))
 

@@ -47,6 +47,7 @@ def on_openvino(openvino: Any, path: Path, cores: int) -> Engine:
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "f32",
         "INFERENCE_NUM_THREADS": cores,
+        "ENABLE_CPU_PINNING": False,  # every worker on the machine would choose the same cores
     }
     compiled = core.compile_model(model, "CPU", options)
     names = [output.get_any_name() for output in compiled.outputs]

@@ -22,7 +22,7 @@ WIDTH, HEIGHT = A4
 MARGIN = 15 * mm
 NAMES, BARS = 62 * mm, 70 * mm  # widths of the table's columns
 ROW = 5.2 * mm
-LARGEST_PICTURE = 130 * mm  # high
+LARGEST_PICTURE = 160 * mm  # high
 BELOW, ABOVE = (0.55, 0.6, 0.68), (0.84, 0.37, 0.0)
 
 
@@ -61,6 +61,7 @@ def _bars(canvas: Canvas, top: float, scores: Sequence[Scored]) -> float:
     canvas.setFont("Helvetica", 8)
     point = left + OPERATING_POINT * BARS
     canvas.drawCentredString(point, top, f"operating point {OPERATING_POINT}")
+    canvas.drawRightString(left + BARS + 14 * mm, top, "score, no probability")
     top -= 2 * mm
     bottom = top - ROW * len(scores)
     for number, one in enumerate(sorted(scores, key=lambda one: -one.value), start=1):
@@ -98,4 +99,13 @@ def _picture(canvas: Canvas, top: float, bottom: float, picture: NDArray[np.uint
     jpeg = BytesIO()
     Image.fromarray(picture).save(jpeg, "JPEG", quality=85)
     left = (WIDTH - scale * columns) / 2
-    canvas.drawImage(ImageReader(jpeg), left, top - 4 * mm - scale * rows, scale * columns, scale * rows)
+    canvas.drawImage(_Jpeg(jpeg), left, top - 4 * mm - scale * rows, scale * columns, scale * rows)
+
+
+class _Jpeg(ImageReader):  # type: ignore[misc]
+    """A JPEG that becomes part of the page as it is; reportlab would decode it, to tell pictures apart."""
+
+    _dataA = None  # the mask of pictures that have one
+
+    def getRGBData(self) -> bytes:
+        return bytes(self.fp.getbuffer())

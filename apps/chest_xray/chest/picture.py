@@ -12,24 +12,24 @@ from .classifier import OPERATING_POINT, Scored
 from .findings import words_of
 from .preparation import Floats, resized
 
-PANEL, GAP, LINE = 500, 8, 26  # pixels
+PANEL, GAP, LINE = 500, 8, 30  # pixels
 WIDTH = 2 * PANEL + 3 * GAP
 MOST_SHOWN = 3  # findings, so that the panels stay large enough to be read
-OPACITY = np.float32(0.55)
-LEVELS = np.linspace(0, 1, 256)[:, None]
-COLORS = ((1 - LEVELS) * (200, 30, 60) + LEVELS * (255, 230, 90)).astype(np.uint8)  # from weak to strong
+OPACITY = 0.55
+WEAK, STRONG = (200, 30, 60), (255, 230, 90)
 INK, FAINT, WARNING = (235, 235, 235), (160, 160, 160), (255, 200, 60)
 RGB = NDArray[np.uint8]
+Levels = NDArray[np.uint8]
 
 
 def draw(square: Floats, scores: Sequence[Scored], model: str, remarks: Sequence[str]) -> RGB:
     """The picture as uint8 (rows, WIDTH, 3).  `square`: the part of the image that the model was given, 0 to 1."""
     above = highest(scores)
-    grey = _grey(resized(square, PANEL))
-    panels = [_panel(grey, "What the model was given")]
-    panels += [
-        _panel(_overlaid(grey, one.map), f"{words_of(one.name)}: score {one.value:.2f}") for one in above
-    ]
+    grey = _levels(resized(square, PANEL))
+    panels = [_panel(_overlaid(grey, np.zeros_like(grey)), "What the model was given")]
+    for one in above:
+        overlaid = _overlaid(grey, _levels(heat(one.map, PANEL)))
+        panels.append(_panel(overlaid, f"{words_of(one.name)}: score {one.value:.2f}"))
     return np.concatenate([_grid(panels), _legend(scores, model, remarks)])
 
 
@@ -46,23 +46,28 @@ def heat(map_: Floats, side: int) -> Floats:
     return resized(positive / strongest, side) if strongest > 0 else np.zeros((side, side), np.float32)
 
 
-def _grey(panel: Floats) -> RGB:
-    return np.repeat(_levels(panel)[..., None], 3, axis=2)
-
-
-def _levels(panel: Floats) -> NDArray[np.uint8]:
+def _levels(panel: Floats) -> Levels:
     return np.clip(panel * 255, 0, 255).astype(np.uint8)
 
 
-def _overlaid(grey: RGB, map_: Floats) -> RGB:
-    strength = _levels(heat(map_, PANEL))
-    color, mask = Image.fromarray(COLORS[strength]), Image.fromarray((strength * OPACITY).astype(np.uint8))
-    return np.asarray(Image.composite(color, Image.fromarray(grey), mask))
+def _overlaid(grey: Levels, strength: Levels) -> RGB:
+    return _mixed().take(grey.astype(np.intp) << 8 | strength, axis=0)
+
+
+@cache
+def _mixed() -> RGB:
+    """Each grey level under each strength of the colours, uint8 (256 * 256, 3)."""
+    level = np.arange(256)
+    share = (level / 255)[:, None]
+    colors = ((1 - share) * WEAK + share * STRONG).astype(np.uint8)
+    opacity = (level * OPACITY).astype(np.uint8)[:, None]
+    mixed = (level[:, None, None] * (255 - opacity) + colors * opacity.astype(int)) / 255
+    return np.rint(mixed).astype(np.uint8).reshape(-1, 3)
 
 
 def _panel(pixels: RGB, caption: str) -> RGB:
     strip = Image.new("RGB", (PANEL, LINE))
-    ImageDraw.Draw(strip).text((2, 3), caption, INK, _font(17))
+    ImageDraw.Draw(strip).text((2, 3), caption, INK, _font(20))
     return np.concatenate([np.asarray(strip), pixels])
 
 
@@ -89,7 +94,7 @@ def _legend(scores: Sequence[Scored], model: str, remarks: Sequence[str]) -> RGB
     image = Image.new("RGB", (WIDTH, LINE * len(lines) + GAP))
     pen = ImageDraw.Draw(image)
     for number, (text, color) in enumerate(lines):
-        pen.text((GAP, number * LINE), text, color, _font(16))
+        pen.text((GAP, number * LINE), text, color, _font(19))
     return np.asarray(image)
 
 

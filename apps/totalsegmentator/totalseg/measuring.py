@@ -23,9 +23,10 @@ class Numbers:
 def measure(volume: Volume, found: Found) -> list[Numbers]:
     """One entry for each of `found.names`, in their order."""
     count = len(found.names) + 1
-    labels = found.labelmap.ravel()
-    voxels = np.bincount(labels, minlength=count)
-    sums = np.bincount(labels, volume.array.ravel(), minlength=count)
+    voxels, sums = np.zeros(count, np.int64), np.zeros(count)
+    for labels, values in zip(found.labelmap, volume.array, strict=True):  # a plane fits in the cache
+        voxels += np.bincount(labels.ravel(), minlength=count)
+        sums += np.bincount(labels.ravel(), values.ravel(), minlength=count)
     ends = np.bincount(found.labelmap[[0, -1]].ravel(), minlength=count)
     voxel_ml = float(np.prod(volume.spacing_mm)) / 1000
     return [

@@ -5,29 +5,32 @@ Like `scipy.ndimage.zoom` it puts the centres of the first and of the last voxel
 Linear and nearest interpolation are separable, so an axis at a time needs only the voxels that it uses.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-def linear(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """`array` (x, y, z) on a grid of `shape`, linearly interpolated."""
+def linear(
+    array: NDArray[Any], shape: tuple[int, ...], box: Sequence[slice] = (slice(None),) * 3
+) -> NDArray[np.float32]:
+    """`array` (x, y, z) on the points in `box` of a grid of `shape`, linearly interpolated."""
     result = array
     for axis in np.argsort(np.divide(shape, array.shape)):  # the axis that shrinks most goes first
-        result = _linear_axis(result, shape[axis], int(axis))
+        result = _linear_axis(result, shape[axis], box[axis], int(axis))
     return np.asarray(result, np.float32)
 
 
-def _linear_axis(array: NDArray[Any], count: int, axis: int) -> NDArray[Any]:
+def _linear_axis(array: NDArray[Any], count: int, part: slice, axis: int) -> NDArray[Any]:
     if array.shape[axis] == count:
-        return array
-    places = _places(array.shape[axis], count)
+        return array[(slice(None),) * axis + (part,)]
+    places = _places(array.shape[axis], count)[part]
     below = np.minimum(places.astype(int), array.shape[axis] - 1)
     above = np.minimum(below + 1, array.shape[axis] - 1)
-    part = (places - below).astype(np.float32).reshape([-1 if each == axis else 1 for each in range(3)])
+    share = (places - below).astype(np.float32).reshape([-1 if each == axis else 1 for each in range(3)])
     low, high = _picked(array, below, axis), _picked(array, above, axis)
-    return low + part * (high - low)
+    return low + share * (high - low)
 
 
 def nearest(labels: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:

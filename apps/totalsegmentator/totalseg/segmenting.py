@@ -93,28 +93,18 @@ def _classes(job: Job) -> dict[int, str]:
 def _predicted(volume: Volume, job: Job, weights: Weights) -> NDArray[np.uint8]:
     """The package's labels as (slices, rows, columns)."""
     image = to_canonical(volume)
-    voxels, spacing_mm = np.asanyarray(image.dataobj), image.header.get_zooms()
-    box = tuple(slice(0, size) for size in voxels.shape)
-    if "crop" in job.speed and job.modality == "CT":
-        box = body_box(voxels, spacing_mm, weights.patch_mm(job.checkpoints[0]))
     wanted_mm = _single_spacing(job) if "in_memory" in job.speed else None
     if wanted_mm is None:
-        found = _run(nibabel.Nifti1Image(voxels[box], _shifted(image.affine, box)), job)
-    else:
-        part = voxels[box]
-        small = linear(part, shape_for(part.shape, spacing_mm, wanted_mm)).astype(np.int32)
-        labels = _run(nibabel.Nifti1Image(small, np.diag([*wanted_mm, 1.0])), job)
-        found = nearest(labels, part.shape)
-    whole = np.zeros(voxels.shape, np.uint8)
-    whole[box] = found
-    return from_canonical(whole, volume)
-
-
-def _shifted(affine: NDArray[np.float64], box: tuple[slice, ...]) -> NDArray[np.float64]:
-    """The affine of a part of an image."""
-    shifted = affine.copy()
-    shifted[:3, 3] += affine[:3, :3] @ [each.start for each in box]
-    return shifted
+        return from_canonical(_run(image, job), volume)
+    voxels = np.asanyarray(image.dataobj)
+    shape = shape_for(voxels.shape, image.header.get_zooms(), wanted_mm)
+    box = tuple(slice(0, size) for size in shape)
+    if "crop" in job.speed and job.modality == "CT":
+        box = body_box(nearest(voxels, shape), wanted_mm, weights.patch_mm(job.checkpoints[0]))
+    small = linear(voxels, shape, box).astype(np.int32)
+    labels = np.zeros(shape, np.uint8)
+    labels[box] = _run(nibabel.Nifti1Image(small, np.diag([*wanted_mm, 1.0])), job)
+    return from_canonical(nearest(labels, voxels.shape), volume)
 
 
 def _single_spacing(job: Job) -> list[float] | None:
@@ -140,7 +130,7 @@ def _run(image: Any, job: Job) -> NDArray[np.uint8]:
 
 def _numbered(labels: NDArray[np.uint8], classes: dict[int, str], sha256s: dict[str, str]) -> Found:
     """Wanted classes that are there, renumbered from 1 in the package's order."""
-    counts = np.bincount(labels.ravel(), minlength=256)
+    counts = sum(np.bincount(plane.ravel(), minlength=256) for plane in labels)  # a plane fits in the cache
     present = [label for label in sorted(classes) if counts[label]]
     table = np.zeros(256, np.uint8)
     table[present] = range(1, len(present) + 1)

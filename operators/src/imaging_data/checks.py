@@ -95,7 +95,7 @@ def _refuse(slices: Sequence[Slice], why: str, value: Callable[[Slice], NDArray[
 
 
 def _at_right_angle(orientation: NDArray[np.float64]) -> bool:
-    return np.allclose(orientation @ orientation.T, np.eye(2), rtol=0, atol=2 * SAME_DIRECTION)
+    return bool(np.abs(orientation @ orientation.T - np.eye(2)).max() <= 2 * SAME_DIRECTION)
 
 
 def _check_parallel(slices: Sequence[Slice]) -> None:
@@ -112,7 +112,7 @@ def _check_parallel(slices: Sequence[Slice]) -> None:
 
 
 def _parallel(first: Slice, second: Slice) -> bool:
-    return np.allclose(first.orientation, second.orientation, rtol=0, atol=SAME_DIRECTION)
+    return bool(np.abs(first.orientation - second.orientation).max() <= SAME_DIRECTION)
 
 
 def _plane(one: Slice) -> str:
@@ -133,7 +133,7 @@ def _own(keyword: str, one: Slice) -> tuple[Hashable, ...]:
 
 def _spacing_like(first: NDArray[np.float64], own: NDArray[np.float64]) -> tuple[float, ...]:
     """PixelSpacing, told from the first slice's only where it differs by more than SAME_SPACING."""
-    spacing: NDArray[np.float64] = first if np.allclose(own, first, rtol=SAME_SPACING, atol=0) else own
+    spacing = first if (np.abs(own - first) <= SAME_SPACING * first).all() else own
     return tuple(spacing.tolist())
 
 

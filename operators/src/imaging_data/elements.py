@@ -7,7 +7,9 @@ Values are decoded by pydicom when they are asked for.
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from struct import Struct
+from struct import error as StructError
 from typing import Any
 
 from pydicom.datadict import keyword_for_tag
@@ -23,6 +25,10 @@ PIXEL_DATA = {0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", 
 DEEPEST = 32  # sequences in sequences; the Standard's own objects stay under ten
 LONG = {vr.value.encode(): vr.value for vr in EXPLICIT_VR_LENGTH_32}
 SHORT = {vr.value.encode(): vr.value for vr in STANDARD_VR if vr not in EXPLICIT_VR_LENGTH_32}
+
+
+# One object for one tag: a dictionary finds it by identity, without asking pydicom whether two are equal.
+tag_of = lru_cache(4096)(BaseTag)
 
 
 @dataclass(frozen=True)
@@ -45,15 +51,21 @@ class Elements:
     stop: int = 0  # where the walk ended
 
 
+class NotAllThere(Exception):
+    """The bytes that were given are too few to tell: the walk needs those behind them, too."""
+
+
 class Walk:
     """A walk over `content`, which holds elements in one encoding.
 
-    Raises UnreadableInstance where a declared length goes beyond the end, or sequences are nested too deep.
+    size: how many bytes there are, where `content` is only the first of them; pixel data may lie in the others.
+    Raises UnreadableInstance where a declared length goes beyond the end, or sequences are nested too deep;
+    NotAllThere where anything but pixel data lies, or may lie, behind `content`.
     """
 
-    def __init__(self, content: bytes, implicit: bool, little: bool = True) -> None:
+    def __init__(self, content: bytes, implicit: bool, little: bool = True, size: int | None = None) -> None:
         self.content = content
-        self.size = len(content)
+        self.size = len(content) if size is None else size
         self.implicit = implicit
         self.little = little
         order = "<" if little else ">"
@@ -63,7 +75,13 @@ class Walk:
 
     def elements(self, at: int, only_group: int | None = None) -> Elements:
         """The elements from offset `at` to the end, or, with `only_group`, to the first of another group."""
-        found = Elements()
+        try:
+            return self._elements(at, only_group)
+        except StructError as error:  # only where `size` says more than there is: it is asked first
+            raise NotAllThere from error
+
+    def _elements(self, at: int, only_group: int | None) -> Elements:
+        found, there = Elements(), len(self.content)
         while not self._ended(at):
             tag, vr, length, start, implicit = self._head(at, self.implicit)
             if only_group is not None and tag >> 16 != only_group:
@@ -76,9 +94,11 @@ class Walk:
                 raise self._cut_off(start, tag, length)
             if tag in PIXEL_DATA:
                 found.pixels = PixelSpan(PIXEL_DATA[tag], coded_as, start, stop, length == UNDEFINED)
+            elif stop > there:
+                raise NotAllThere
             elif found.pixels is None:
                 value: Any = self.content[start:stop] or empty_value_for_VR(vr, raw=True)
-                key = BaseTag(tag)
+                key = tag_of(tag)
                 found.raw[key] = RawDataElement(key, vr, stop - start, value, start, implicit, self.little)
         found.stop = at
         return found
@@ -87,6 +107,8 @@ class Walk:
         """Whether nothing, or nothing but zeros, is left: some writers fill up the last block of a file."""
         if at + 8 <= self.size and self.content[at : at + 4] != b"\0\0\0\0":
             return False
+        if at < self.size > len(self.content):
+            raise NotAllThere
         if self.content[at:].strip(b"\0"):
             raise self._cut_off(at)
         return True

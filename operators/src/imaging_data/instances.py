@@ -3,16 +3,18 @@
 
 import hashlib
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydicom import Dataset
 from pydicom.uid import MediaStorageDirectoryStorage
 
-from .errors import MissingFolder, NotDicom, naming
+from .errors import ChangedInstance, MissingFolder, NotDicom, naming
+from .files import read_file
 from .hashing import input_hash
+from .head import Head, read_head
 from .identifiers import check_uid
-from .parts import read_bytes, split
+from .parts import Parts
 from .threads import in_threads
 from .values import numbers_of, text_of
 
@@ -21,16 +23,47 @@ IDENTIFIERS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInsta
 
 @dataclass(frozen=True, eq=False)
 class SeriesInstance:
-    """One instance of a series: its file, its attributes without pixel data, the hash of the file's bytes."""
+    """One instance of a series: its file, and its attributes without pixel data.
+
+    Its file is hashed when its pixels are read, from the bytes that they are taken from, else when `sha256` is
+    asked for.  So each byte is read once, and the hash is of what was used: the attributes were read before, and
+    the bytes that say them are compared by a hash of their own.
+    """
 
     path: Path
-    dataset: Dataset
-    sha256: str
+    head: Head
+    _found: dict[str, str] = field(default_factory=dict, repr=False)  # what the first reading found
+
+    @property
+    def dataset(self) -> Dataset:
+        """Its attributes without pixel data."""
+        return self.head.parts.dataset
+
+    @property
+    def sha256(self) -> str:
+        """Hexadecimal SHA-256 of the file's bytes.  Raises ChangedInstance and UnreadableInstance as `read`."""
+        if not self._found:
+            with naming(self.path.name):
+                self.read()
+        return self._found["sha256"]
 
     @property
     def sop_instance_uid(self) -> str:
         """Its SOPInstanceUID."""
         return str(self.dataset.SOPInstanceUID)
+
+    def read(self) -> Parts:
+        """The file with its pixel data: the bytes whose hash is `sha256`, now and ever after.
+
+        Raises ChangedInstance when they do not begin as they did when the attributes were read, or have
+        another hash than at the last reading, or the file was written since; UnreadableInstance.
+        """
+        content, state = read_file(self.path)
+        found = hashlib.sha256(content).hexdigest()
+        same = self.head.begins(content) and state == self.head.state
+        if not same or self._found.setdefault("sha256", found) != found:
+            raise ChangedInstance("It was read with another content before.")
+        return self.head.whole(content)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,14 +132,14 @@ def _read_if_dicom(path: Path) -> SeriesInstance | None:
 
 
 def read_instance(path: Path) -> SeriesInstance:
-    """One instance: its header and the hash of the same bytes.  Raises as `find_instances`, and NotDicom."""
+    """One instance, its header read.  Raises as `find_instances`, and NotDicom."""
     with naming(path.name):
-        content = read_bytes(path)
-        dataset = split(content).dataset
+        head = read_head(path)
+        dataset = head.parts.dataset
         if text_of(dataset.file_meta, "MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
             raise NotDicom("A DICOMDIR is no instance.")
         check_identifiers(dataset)
-        return SeriesInstance(path, dataset, hashlib.sha256(content).hexdigest())
+        return SeriesInstance(path, head)
 
 
 def _order(instance: SeriesInstance) -> tuple[float, str]:

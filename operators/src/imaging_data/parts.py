@@ -20,8 +20,9 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from .elements import LONG, SHORT, Elements, PixelSpan, Walk
+from .elements import LONG, SHORT, Elements, NotAllThere, PixelSpan, Walk
 from .errors import NotDicom, UnreadableInstance, naming
+from .files import read_file
 from .values import text_of
 
 # pydicom warns of values that break their VR, and its warning quotes the value, which may be the patient's.
@@ -61,31 +62,29 @@ def read_header(source: Path | BinaryIO | bytes) -> Dataset:
     """
     if isinstance(source, Path):
         with naming(source.name):
-            return split(read_bytes(source)).dataset
+            return split(read_file(source)[0]).dataset
     if isinstance(source, BytesIO):  # getvalue() copies nothing of a BytesIO made from bytes
         return split(source.getvalue()[source.tell() :]).dataset
     return split(source if isinstance(source, bytes) else source.read()).dataset
 
 
-def read_bytes(path: Path) -> bytes:
-    """The file's bytes.  Raises UnreadableInstance where the system refuses them."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UnreadableInstance(f"{error.strerror}.", hint="Check the file and who may read it.") from error
+def split(content: bytes, size: int | None = None) -> Parts:
+    """The parts of the file `content`.  Raises NotDicom and UnreadableInstance as `read_header` does.
 
-
-def split(content: bytes) -> Parts:
-    """The parts of the file `content`.  Raises NotDicom and UnreadableInstance as `read_header` does."""
-    meta = Walk(content, implicit=False).elements(_start(content), only_group=0x0002)
+    size: that of the file, where `content` is only the beginning of it.  Raises then NotAllThere unless what
+    follows can only be the value of the pixel data.
+    """
+    meta = Walk(content, False, size=size).elements(_start(content), only_group=0x0002)
     file_meta = FileMetaDataset(meta.raw)
     at = meta.stop
     transfer_syntax = UID(text_of(file_meta, "TransferSyntaxUID") or _guess(content, at))
     if transfer_syntax == DeflatedExplicitVRLittleEndian:
-        content, at = _inflate(content[at:]), 0
+        if size not in (None, len(content)):
+            raise NotAllThere
+        content, at, size = _inflate(content[at:]), 0, None
     implicit = transfer_syntax in (ImplicitVRLittleEndian, GE_PRIVATE_IMPLICIT) and not _has_vr(content, at)
     little = transfer_syntax != ExplicitVRBigEndian
-    found = Walk(content, implicit, little).elements(at)
+    found = Walk(content, implicit, little, size).elements(at)
     _check_whole(found)
     dataset = Dataset(found.raw)
     dataset.file_meta = file_meta

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pixel data of one instance: from encoded bytes to stored values to real-world values."""
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +17,9 @@ from pydicom.uid import (
 )
 
 from . import jpeg2000
-from .errors import ChangedInstance, UnreadableInstance, UnsupportedPixels, UnsupportedTransferSyntax, naming
+from .errors import UnreadableInstance, UnsupportedPixels, UnsupportedTransferSyntax, naming
 from .instances import SeriesInstance
-from .parts import Parts, read_bytes, split
+from .parts import Parts
 from .values import numbers_of, values_of
 
 NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian)
@@ -89,18 +88,15 @@ def check_transfer_syntax(uid: str) -> None:
         raise UnsupportedTransferSyntax(f"{UID(uid).name} ({uid}).")
 
 
-def read_stored(instance: SeriesInstance) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+def read_stored(instance: SeriesInstance, form: PixelFormat) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
     """Stored values (frames, rows, columns), and where they are padding, None where nothing is.
 
-    The file is read again and must have the hash it had: raises ChangedInstance.  Raises UnreadableInstance
-    for pixel data that are too short or damaged, UnsupportedPixels, UnsupportedTransferSyntax.
+    They are taken from the bytes that `instance.sha256` is the hash of.  Raises ChangedInstance when the file is
+    not the one that was found; UnreadableInstance for pixel data that are too short or damaged,
+    UnsupportedPixels, UnsupportedTransferSyntax.
     """
     with naming(instance.path.name):
-        content = read_bytes(instance.path)
-        if hashlib.sha256(content).hexdigest() != instance.sha256:
-            raise ChangedInstance("It was read with another content before.")
-        parts = split(content)
-        return _stored(parts, PixelFormat.of(parts.dataset))
+        return _stored(instance.read(), form)
 
 
 def _stored(parts: Parts, form: PixelFormat) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:

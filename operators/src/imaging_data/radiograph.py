@@ -81,7 +81,7 @@ def read_radiograph(series: Series) -> Radiograph:
         if form.frames != 1:
             raise NotARadiograph(f"It has {form.frames} frames.", hint="Send a single image.")
         check_transfer_syntax(text_of(instance.dataset.file_meta, "TransferSyntaxUID"))
-    stored, padding = read_stored(instance)
+    stored, padding = read_stored(instance, form)
     with naming(instance.path.name):
         mask = None if padding is None else padding[0]
         return Radiograph(grey_values(stored[0], instance.dataset, mask), series, instance, mask)

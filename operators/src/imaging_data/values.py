@@ -7,13 +7,18 @@ instance attributes are looked up in the functional groups, too (PS3.3 section C
 
 import math
 from collections.abc import Iterator
+from functools import cache
 from struct import error as StructError
 from typing import Any
 
 from pydicom import Dataset
+from pydicom.datadict import tag_for_keyword
 from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag
+
+from .elements import tag_of
 
 SHARED, PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
 UNREADABLE = (  # what pydicom raises for a value that is not what its VR says
@@ -31,12 +36,25 @@ UNREADABLE = (  # what pydicom raises for a value that is not what its VR says
 
 def values_of(dataset: Dataset, keyword: str) -> list[Any]:
     """The values of a top-level attribute, empty ones left out."""
-    try:
-        value = dataset.get(keyword)
-    except UNREADABLE:
-        return []
+    value = _value(dataset, keyword)
     several = isinstance(value, (MultiValue, list, tuple))
     return [one for one in (value if several else [value]) if one is not None and one != ""]
+
+
+def _value(dataset: Dataset, keyword: str) -> Any:
+    try:
+        return dataset[_tag(keyword)].value
+    except UNREADABLE:  # a KeyError, which is a LookupError, where it is missing
+        return None
+
+
+@cache
+def _tag(keyword: str) -> BaseTag:
+    """Looked up once: it is asked for thousands of times in a series.  Raises KeyError for no keyword."""
+    number = tag_for_keyword(keyword)
+    if number is None:
+        raise KeyError(keyword)
+    return tag_of(number)
 
 
 def text_of(dataset: Dataset, keyword: str) -> str:
@@ -55,10 +73,7 @@ def numbers_of(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] 
 
 def items_of(dataset: Dataset, keyword: str) -> list[Dataset]:
     """The items of a sequence, none where it is missing."""
-    try:
-        items = dataset.get(keyword)
-    except UNREADABLE:
-        return []
+    items = _value(dataset, keyword)
     return list(items) if isinstance(items, (Sequence, list)) else []
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A series as voxels with geometry."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -101,9 +101,8 @@ def read_volume(series: Series, resample: bool = False, at_least: int = 1) -> Vo
     if stacked.resampling is not None:
         check_voxels(stacked.resampling.grid_shape)
     rescales = _rescales(stacked.slices)
-    for instance in series.instances:
-        _check_readable(instance)
-    array, padding = _read_pixels(stacked.slices, rescales)
+    formats = {instance: _readable_format(instance) for instance in series.instances}
+    array, padding = _read_pixels(stacked.slices, rescales, formats)
     if stacked.resampling is not None:
         array, padding = stacked.resampling.onto_grid(array, padding)
     return Volume(
@@ -118,12 +117,13 @@ def read_volume(series: Series, resample: bool = False, at_least: int = 1) -> Vo
     )
 
 
-def _check_readable(instance: SeriesInstance) -> None:
+def _readable_format(instance: SeriesInstance) -> PixelFormat:
     with naming(instance.path.name):
-        PixelFormat.of(instance.dataset)
+        form = PixelFormat.of(instance.dataset)
         if "ModalityLUTSequence" in instance.dataset:
             raise UnsupportedPixels("Its values are mapped by a table (ModalityLUTSequence).")
         check_transfer_syntax(text_of(instance.dataset.file_meta, "TransferSyntaxUID"))
+        return form
 
 
 def _rescales(slices: Sequence[Slice]) -> list[tuple[float, float]]:
@@ -146,7 +146,9 @@ def _is_ct(one: Slice) -> bool:
 
 
 def _read_pixels(
-    slices: Sequence[Slice], rescales: Sequence[tuple[float, float]]
+    slices: Sequence[Slice],
+    rescales: Sequence[tuple[float, float]],
+    formats: Mapping[SeriesInstance, PixelFormat],
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
     """Decode each instance once, straight into its places in the volume, on several cores.
 
@@ -154,7 +156,7 @@ def _read_pixels(
     the first instance is raised.
     """
     (first, its_places), *others = _places(slices).items()
-    stored, padding = read_stored(first)
+    stored, padding = read_stored(first, formats[first])
     # Not before: what an instance declares is believed when its pixel data are there.
     array = np.empty((len(slices), *stored.shape[1:]), np.float32)
     masks: Masks = {}
@@ -167,7 +169,7 @@ def _read_pixels(
                 masks[place] = padding[frame]
 
     put(stored, padding, its_places)
-    in_threads(lambda item: put(*read_stored(item[0]), item[1]), others)
+    in_threads(lambda item: put(*read_stored(item[0], formats[item[0]]), item[1]), others)
     return array, _fill_padding(array, masks)
 
 

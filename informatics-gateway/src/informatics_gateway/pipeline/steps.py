@@ -18,6 +18,7 @@ from ..runners.outcome import plain
 from ..store import Store
 from ..validate import validate
 from .milestones import Milestones
+from .once import first_accepted
 
 MAX_ATTEMPTS = 3  # of execute; crashes of the gateway count
 NAMED_IN_JOB = (
@@ -162,6 +163,10 @@ class Steps:
         manifest = load_manifest(self._executor.folder(job), job)
         stage, replaced = self._config.app(job.app).stage, self._replaced(job)
         results = validate(job, manifest, stage, predecessors=replaced)
+        for result in results:
+            first = first_accepted(result, self._store.accepted(job, result.sop_instance_uid))
+            if first is not None:
+                self._store.adopt(job, first)
         took = time.monotonic() - started
         text = f"validated in {took:.2f} s: {len(results)} results accepted"
         self._store.move(job, JobStatus.VALIDATED, text)

@@ -284,18 +284,30 @@ class Journal:
     def results(self, job: int) -> tuple[Result, ...]:
         """The job's results, in the order the app gave them."""
         rows = self._all("SELECT * FROM result WHERE job = ? ORDER BY ordinal, kind", job)
-        return tuple(
-            Result(
-                self.storage / row["path"],
-                row["kind"],
-                row["sop_class_uid"],
-                row["sop_instance_uid"],
-                row["series_instance_uid"],
-                row["sha256"],
-                row["ordinal"],
-                row["series_number"],
-            )
-            for row in rows
+        return tuple(map(self._result_of, rows))
+
+    def accepted(self, job: Job, sop_instance_uid: str) -> list[Result]:
+        """What was accepted under this UID from other jobs on the same instances, oldest first."""
+        rows = self._all(
+            "SELECT result.* FROM result JOIN job ON job.id = result.job"
+            " JOIN input_set ON input_set.id = job.input_set WHERE sop_instance_uid = ? AND job.id != ?"
+            " AND input_set.hash = ? AND reached IN ('validated', 'delivered') ORDER BY job.id",
+            sop_instance_uid,
+            job.id,
+            job.input_set.hash,
+        )
+        return list(map(self._result_of, rows))
+
+    def _result_of(self, row: sqlite3.Row) -> Result:
+        return Result(
+            self.storage / row["path"],
+            row["kind"],
+            row["sop_class_uid"],
+            row["sop_instance_uid"],
+            row["series_instance_uid"],
+            row["sha256"],
+            row["ordinal"],
+            row["series_number"],
         )
 
     def proofs(self, job: int) -> list[Proof]:

@@ -46,6 +46,7 @@ CREATE TABLE IF NOT EXISTS result (
     job INTEGER NOT NULL REFERENCES job, ordinal INTEGER NOT NULL, kind TEXT NOT NULL, path TEXT NOT NULL,
     sop_class_uid TEXT NOT NULL, sop_instance_uid TEXT NOT NULL, series_instance_uid TEXT NOT NULL,
     series_number INTEGER, sha256 TEXT NOT NULL, PRIMARY KEY (job, sop_instance_uid)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS result_uid ON result (sop_instance_uid);
 
 CREATE TABLE IF NOT EXISTS proof (
     job INTEGER NOT NULL REFERENCES job, sop_instance_uid TEXT NOT NULL, destination TEXT NOT NULL,

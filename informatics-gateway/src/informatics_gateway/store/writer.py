@@ -254,6 +254,17 @@ class Store(Journal):
                     self._event(job.id, line)
             return bool(changed)
 
+    def adopt(self, job: Job, first: Result) -> None:
+        """The job's result of this UID is from now on the file that was accepted first under it."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE result SET path = ?, sha256 = ? WHERE job = ? AND sop_instance_uid = ?",
+                (str(first.path.relative_to(self.storage)), first.sha256, job.id, first.sop_instance_uid),
+            )
+            self._event(
+                job.id, f"{first.kind}: the same was accepted before, only its times differ; that one counts"
+            )
+
     def _result(self, job: Job, result: Result) -> tuple[Any, ...]:
         return (
             job.id,

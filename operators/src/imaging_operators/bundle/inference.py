@@ -23,6 +23,7 @@ from .errors import BadBundle
 from .parts import FILE, Parts, build
 from .tensors import array_of, flat_tensor_of, tensor_of
 from .weights import load_network
+from .windows import counted
 
 NOT_FINITE = "Look at its weights, and whether preprocessing is what it was trained with."
 KEYS = "of the image is 'image' and that of the output 'pred'"
@@ -78,7 +79,8 @@ class Inference:
     def _run(self, image: MetaTensor) -> Any:
         data = self._applied("preprocessing", self.parts.before, {"image": image})
         prepared = data["image"]
-        output = self.parts.inferer(prepared.as_tensor()[None].float(), self.network)[0]
+        network = counted(self.network, self.parts.inferer, prepared.shape[1:])
+        output = self.parts.inferer(prepared.as_tensor()[None].float(), network)[0]
         if not torch.isfinite(output).all():
             raise InvalidResult("The model's output holds NaN or infinity.", NOT_FINITE)
         data["pred"] = MetaTensor(output, meta=prepared.meta, applied_operations=prepared.applied_operations)

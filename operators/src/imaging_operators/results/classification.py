@@ -25,7 +25,7 @@ from .content_items import (
     uid_item,
 )
 from .evidence import Reference
-from .structured_report import measurement_report
+from .structured_report import scores_report
 
 TITLE = private_code("SCORES", "Image classification scores")
 SCORE = private_code("SCORE", "Score")  # SNOMED CT has it as an attribute only, and called so
@@ -139,7 +139,7 @@ class Classification:
         texts = [(MODEL, self.model), (TRAINING, self.training), (LIMITS, self.limits)]
         groups = [_group(number, score, context) for number, score in enumerate(self.scores, start=1)]
         remarks = [(name, text) for name, text in texts if text.strip()]
-        return measurement_report(context, groups, TITLE, self.procedure, remarks)
+        return scores_report(context, groups, TITLE, self.procedure, remarks)
 
 
 def _group(number: int, score: Score, context: ResultContext) -> bytes:

@@ -5,6 +5,7 @@ As objects of highdicom and pydicom the scores of a radiograph cost more than th
 """
 
 import struct
+from collections.abc import Sequence
 
 from pydicom.valuerep import format_number_as_ds
 
@@ -48,14 +49,15 @@ def image_item(name: Code, image: Reference) -> bytes:
 
 
 def measurement_group(*contents: bytes) -> bytes:
-    """A group of TID 1501, which viewers show with its concept names."""
+    """A group of TID 1501."""
     template = text("MappingResource", "DCMR") + text("TemplateIdentifier", "1501")
-    value = (
-        text("ContinuityOfContent", "SEPARATE")
-        + sequence("ContentTemplateSequence", template)
-        + sequence("ContentSequence", *contents)
-    )
-    return _item(CONTAINS, "CONTAINER", codes.DCM.MeasurementGroup, value)
+    return container_item(codes.DCM.MeasurementGroup, contents, sequence("ContentTemplateSequence", template))
+
+
+def container_item(name: Code, contents: Sequence[bytes], template: bytes = b"") -> bytes:
+    """A CONTAINER, contained, which viewers show with its concept names."""
+    value = text("ContinuityOfContent", "SEPARATE") + template + sequence("ContentSequence", *contents)
+    return _item(CONTAINS, "CONTAINER", name, value)
 
 
 def _item(relationship: str, value_type: str, name: Code, value: bytes) -> bytes:

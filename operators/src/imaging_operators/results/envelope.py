@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
 from pydicom import Dataset
-from pydicom.charset import convert_encodings
+from pydicom.charset import convert_encodings, default_encoding
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileMetaDataset
 from pydicom.filebase import DicomBytesIO
@@ -20,8 +20,9 @@ from imaging_data.hashing import content_sha256
 from .. import __version__
 from ..coding import PRIVATE_SCHEME
 from .base import RESEARCH_ONLY, ResultContext
+from .characters import UTF_8, keep_character_set
 from .equipment import add_equipment
-from .identity import CHARACTER_SET, DEIDENTIFICATION, IDENTITY, OPTIONAL, REQUIRED
+from .identity import DEIDENTIFICATION, IDENTITY, OPTIONAL, REQUIRED
 
 LONGEST_DESCRIPTION = 64  # LO, PS3.5 section 6.2
 IMPLEMENTATION_CLASS_UID = UID("2.25.303567854779137544279516874533915086209")
@@ -59,7 +60,7 @@ SHORT_NAMES = {
 
 
 def seal(dataset: Dataset, context: ResultContext) -> None:
-    """Complete `dataset` in place: identity, series, equipment, dates, and last the UIDs of its content."""
+    """Complete `dataset` in place: identity, series, equipment, dates, character set, last its content's UIDs."""
     _add_identity(dataset, context)
     add_equipment(dataset, context)
     _add_dates(dataset, context)
@@ -67,6 +68,7 @@ def seal(dataset: Dataset, context: ResultContext) -> None:
     dataset.SeriesNumber = series_number(context.kind, context.ordinal, context.run.job.revision)
     dataset.SeriesDescription = series_description(context)
     _declare_private_schemes(dataset)
+    keep_character_set(dataset, context.source.character_set)
     _add_uids(dataset, context)
 
 
@@ -95,7 +97,7 @@ def _add_identity(dataset: Dataset, context: ResultContext) -> None:
     for keyword in (*IDENTITY, *REQUIRED, *OPTIONAL, *DEIDENTIFICATION):
         if keyword in identity:
             dataset[keyword] = identity[keyword]
-    dataset.SpecificCharacterSet = CHARACTER_SET
+    dataset.SpecificCharacterSet = UTF_8
 
 
 def _add_dates(dataset: Dataset, context: ResultContext) -> None:
@@ -178,28 +180,32 @@ def _encode_tree(dataset: Dataset) -> None:
 
     It names instances, whose UIDs follow from the input, and no date.
     """
-    tree = dataset.get("ContentSequence")
-    if not tree:
+    tag, encodings = Tag("ContentSequence"), convert_encodings(dataset.get("SpecificCharacterSet"))
+    tree = dataset.get_item(tag)
+    if tree is None:
         return
-    buffer, encodings = DicomBytesIO(), convert_encodings(CHARACTER_SET)
-    buffer.is_implicit_VR, buffer.is_little_endian = False, True
-    for item in tree:
-        write_sequence_item(buffer, item, encodings)
-    tag, content = Tag("ContentSequence"), buffer.getvalue()
-    dataset[tag] = RawDataElement(tag, "SQ", len(content), content, 0, False, True)
-    dataset.set_original_encoding(False, True, encodings)
+    if not isinstance(tree, RawDataElement):
+        buffer = DicomBytesIO()
+        buffer.is_implicit_VR, buffer.is_little_endian = False, True
+        for item in tree.value:
+            write_sequence_item(buffer, item, encodings)
+        content = buffer.getvalue()
+        dataset[tag] = RawDataElement(tag, "SQ", len(content), content, 0, False, True)
+    declared = "SpecificCharacterSet" in dataset
+    dataset.set_original_encoding(False, True, encodings if declared else default_encoding)
 
 
 def _content(dataset: Dataset) -> list[str]:
     """The sha256 of the masked content, and one more for each element that is bytes already.
 
-    Those name the source's instances, which the input's hash stands for, and their own place and pixels.
+    Those are pixels and documents, or name the source's instances, which the input's hash stands for, and
+    their own place.
     """
     light = Dataset()
     encoded: list[str] = []
     for tag in sorted(dataset.keys()):
         item = dataset.get_item(tag)
-        if isinstance(item, RawDataElement):
+        if isinstance(item, RawDataElement) or isinstance(item.value, bytes):
             encoded.append(hashlib.sha256(item.value or b"").hexdigest())
         else:
             light[tag] = item

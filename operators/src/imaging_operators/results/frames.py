@@ -56,10 +56,12 @@ def binary_pixels(labelmap: NDArray[Any], frames: Sequence[Frame]) -> bytes:
 
 
 def _packed(labelmap: NDArray[Any], frames: Sequence[Frame]) -> Iterator[bytes]:
+    masks = np.empty((FRAMES_AT_ONCE, *labelmap.shape[1:]), bool)
     for start in range(0, len(frames), FRAMES_AT_ONCE):
         some = frames[start : start + FRAMES_AT_ONCE]
-        masks = np.stack([labelmap[frame.slice_index] == frame.segment_number for frame in some])
-        yield np.packbits(masks, bitorder="little").tobytes()
+        for frame, mask in zip(some, masks, strict=False):
+            mask[...] = labelmap[frame.slice_index] == frame.segment_number
+        yield np.packbits(masks[: len(some)], bitorder="little").tobytes()
 
 
 def functional_groups(frames: Sequence[Frame], slices: Sequence[SourceSlice], derived: Code) -> bytes:

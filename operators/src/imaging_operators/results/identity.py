@@ -11,13 +11,14 @@ import warnings
 from typing import Any
 
 from pydicom import DataElement, Dataset, config
+from pydicom.charset import convert_encodings
 from pydicom.datadict import dictionary_VR
 from pydicom.tag import Tag
-from pydicom.valuerep import validate_value
+from pydicom.valuerep import PersonName, validate_value
 
 from imaging_data.values import items_of, text_of, values_of
 
-CHARACTER_SET = "ISO_IR 192"
+from .characters import UTF_8
 
 IDENTITY = ("PatientName", "PatientID", "StudyInstanceUID")
 REQUIRED = (  # type 2 of the Patient and General Study modules
@@ -73,7 +74,7 @@ def identity_attributes(header: Dataset) -> Dataset:
         clean.PatientSex = None
     if not TIME_ZONE.fullmatch(clean.get("TimezoneOffsetFromUTC", "+0000")):
         del clean.TimezoneOffsetFromUTC
-    clean.SpecificCharacterSet = CHARACTER_SET
+    clean.SpecificCharacterSet = UTF_8
     return clean
 
 
@@ -106,6 +107,9 @@ def _as_text(header: Dataset, keyword: str) -> DataElement:
 
 
 def _element(keyword: str, value: Any) -> DataElement:
+    if dictionary_VR(keyword) == "PN":  # without encodings one keeps the bytes of the first result it is in
+        names = value if isinstance(value, list) else [value or ""]
+        value = [PersonName(name, convert_encodings(UTF_8)) for name in names]
     return DataElement(Tag(keyword), dictionary_VR(keyword), value)
 
 

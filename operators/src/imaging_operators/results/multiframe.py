@@ -9,10 +9,10 @@ from pydicom.tag import Tag
 
 from ..coding import Code, codes
 from .base import ResultContext
+from .characters import UTF_8
 from .encoding import items, raw, sequence, text
 from .evidence import Reference
 from .frames import Frame, functional_groups
-from .identity import CHARACTER_SET
 
 OF_ONE_FRAME = (  # functional groups that are never the same for all frames here
     "DerivationImageSequence",
@@ -64,6 +64,6 @@ def _put_functional_groups(dataset: Dataset, per_frame: bytes) -> None:
         shared.pop(keyword, None)
     tag = Tag("PerFrameFunctionalGroupsSequence")
     dataset[tag] = raw("PerFrameFunctionalGroupsSequence", per_frame)
-    dataset.set_original_encoding(False, True, convert_encodings(CHARACTER_SET))
+    dataset.set_original_encoding(False, True, convert_encodings(UTF_8))
     if "PixelPaddingValue" in dataset:
         dataset["PixelPaddingValue"].VR = "US"  # what pydicom finds out only for objects without raw elements

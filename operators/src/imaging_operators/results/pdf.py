@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 
 from pypdf import PageObject, PdfReader, PdfWriter, Transformation
 from pypdf.errors import PyPdfError
-from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
+from pypdf.generic import ArrayObject, DecodedStreamObject, DictionaryObject, FloatObject, NameObject
 
 from ..errors import InvalidResult
 from .base import RESEARCH_ONLY
 
 STRIP_PT = 18.0  # the height of the line above each page, in 1/72 inch
 LARGEST_PT = 10.0
-LETTER = 0.69  # the mean width of this line's letters in Helvetica, of their size
+LETTER = 0.593  # the mean width of this line's letters in Helvetica, of their size
 SMALLEST_SIDE_PT = 72.0
 
 
@@ -56,14 +56,25 @@ def _add_stamped(writer: PdfWriter, page: PageObject) -> None:
     if min(width, height) < SMALLEST_SIDE_PT:
         raise InvalidResult(f"A page of {width:g} x {height:g} points.", "One inch is the smallest.")
     new = writer.add_blank_page(width, height + STRIP_PT)
-    new.merge_transformed_page(page, upright)
-    new.pop("/Annots", None)
-    line = PageObject.create_blank_page(None, width, height + STRIP_PT)
-    line[NameObject("/Resources")] = _resources()
+    resources = _resources()
+    own = writer._add_object(_as_form(writer, page, upright))
+    resources[NameObject("/XObject")] = DictionaryObject({NameObject("/Page"): own})
+    new[NameObject("/Resources")] = resources
     stream = DecodedStreamObject()
-    stream.set_data(_line(width, height))
-    line[NameObject("/Contents")] = stream
-    new.merge_page(line)
+    stream.set_data(b"/Page Do " + _line(width, height))
+    new[NameObject("/Contents")] = writer._add_object(stream)
+
+
+def _as_form(writer: PdfWriter, page: PageObject, upright: Transformation) -> DecodedStreamObject:
+    """What the page draws as one form (ISO 32000-1, 8.10): a stream apart, which cannot disturb the line."""
+    form, contents = DecodedStreamObject(), page.get_contents()
+    form.set_data(b"" if contents is None else contents.get_data())
+    form[NameObject("/Type")], form[NameObject("/Subtype")] = NameObject("/XObject"), NameObject("/Form")
+    form[NameObject("/BBox")] = ArrayObject(FloatObject(number) for number in page.cropbox)
+    form[NameObject("/Matrix")] = ArrayObject(FloatObject(number) for number in upright.ctm)
+    resources = page.get("/Resources", DictionaryObject()).get_object()
+    form[NameObject("/Resources")] = resources.clone(writer)
+    return form
 
 
 def _upright(page: PageObject) -> tuple[Transformation, float, float]:

@@ -15,11 +15,11 @@ from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage
 
 from ..errors import InvalidResult
 from .base import ResultContext
+from .characters import UTF_8
 from .colors import color_of
 from .contours import check_contours
 from .encoding import implicit_element, items, raw
 from .evidence import code_item, instance_item
-from .identity import CHARACTER_SET
 from .outlines import outlines
 from .segmentation import Segmentation
 from .segments import Segment
@@ -57,7 +57,7 @@ class RTStruct:
         ]
         contours = _roi_contours(self.segmentation, context)
         dataset[Tag("ROIContourSequence")] = raw("ROIContourSequence", contours, implicit=True)
-        dataset.set_original_encoding(True, True, convert_encodings(CHARACTER_SET))
+        dataset.set_original_encoding(True, True, convert_encodings(UTF_8))
         return dataset
 
     def check_written(self, content: bytes, context: ResultContext) -> None:

@@ -8,7 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
+from pydicom.dataelem import RawDataElement
 from pydicom.encaps import encapsulate
+from pydicom.tag import Tag
 from pydicom.uid import RLELossless
 
 from imaging_data import Volume
@@ -23,6 +25,8 @@ from .rle import encode_frames
 from .segments import Segment, check_numbers, label_dtype, names_of, one_frame
 
 __all__ = ["Segment", "Segmentation"]
+
+UNDEFINED_LENGTH = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,10 +90,10 @@ def _wanted(labelmap: NDArray[Any]) -> Wanted:
     return lambda index, number: labelmap[index] == number if number else labelmap[index]
 
 
-def put_pixels(dataset: Dataset, pixels: bytes) -> None:
-    """PixelData as bytes (OB)."""
-    dataset.PixelData = pixels
-    dataset["PixelData"].VR = "OB"
+def put_pixels(dataset: Dataset, pixels: bytes, encapsulated: bool = False) -> None:
+    """PixelData (OB) as the bytes of the file; encapsulated has no length of its own (PS3.5 section A.4)."""
+    tag, length = Tag("PixelData"), UNDEFINED_LENGTH if encapsulated else len(pixels)
+    dataset[tag] = RawDataElement(tag, "OB", length, pixels, 0, False, True)
 
 
 def _check_labels(labelmap: NDArray[Any], segments: int) -> None:
@@ -128,7 +132,8 @@ def _labelmap(labelmap: NDArray[Any], segments: Sequence[Segment], context: Resu
     first, last = frames[0].slice_index, frames[-1].slice_index
     coded = encode_frames(labelmap[first : last + 1])  # those between that show nothing are left out
     put_frames(dataset, frames, context)
-    put_pixels(dataset, encapsulate([coded[frame.slice_index - first] for frame in frames]))
+    put_pixels(
+        dataset, encapsulate([coded[frame.slice_index - first] for frame in frames]), encapsulated=True
+    )
     dataset.file_meta.TransferSyntaxUID = RLELossless
-    dataset["PixelData"].is_undefined_length = True
     return dataset

@@ -87,7 +87,8 @@ def one_frame(segments: Sequence[Segment], context: ResultContext, kind: str) ->
     first = {item.SegmentNumber: item for item in dataset.SegmentSequence}
     algorithm = _algorithm(first[1])
     described = [_described(segment, algorithm, context) for segment in segments]
-    # Background last: a viewer that takes colours by their position here shows each segment in its own.
+    # Background, too: each value in PixelData must be described (PS3.3 C.8.20.2.3), PixelPaddingValue says which
+    # is none.  Last: a viewer that takes colours by their position here shows each segment in its own.
     described += [encoded(first[0])] if 0 in first else []
     dataset[Tag("SegmentSequence")] = raw("SegmentSequence", items(described))
     return dataset

@@ -58,6 +58,12 @@ class Source:
         return identity_attributes(self._first)
 
     @cached_property
+    def character_set(self) -> tuple[str, ...]:
+        """The defined terms of SpecificCharacterSet; none for the default repertoire."""
+        terms = self._first.get("SpecificCharacterSet") or ()
+        return (terms,) if isinstance(terms, str) else tuple(map(str, terms))
+
+    @cached_property
     def notes(self) -> tuple[str, ...]:
         """What the results do not say of the patient and study, because the source has it wrong."""
         return left_out(self._first, self.identity)
@@ -65,7 +71,7 @@ class Source:
     @cached_property
     def slices(self) -> list[SourceSlice]:
         """In the order of the volume's slices.  Raises InvalidResult for a radiograph."""
-        return [_slice(instance, frame) for instance, frame in self.volume.sources]
+        return [_slice(instance, self._named[instance], frame) for instance, frame in self.volume.sources]
 
     @property
     def modality(self) -> str:
@@ -75,8 +81,12 @@ class Source:
     @cached_property
     def references(self) -> list[Reference]:
         """Each instance once, in the order of the volume's slices; those of further channels follow."""
+        return list(dict.fromkeys(self._named.values()))
+
+    @cached_property
+    def _named(self) -> "dict[SeriesInstance, Reference]":
         instances = [*(instance for instance, _ in self.image.sources), *self.image.series.instances]
-        return list(dict.fromkeys(Reference.to(instance.dataset) for instance in instances))
+        return {instance: Reference.to(instance.dataset) for instance in dict.fromkeys(instances)}
 
     @cached_property
     def header(self) -> Dataset:
@@ -117,9 +127,8 @@ class Source:
         return self.image.sources[0][0].dataset
 
 
-def _slice(instance: "SeriesInstance", frame_number: int) -> SourceSlice:
+def _slice(instance: "SeriesInstance", reference: Reference, frame_number: int) -> SourceSlice:
     dataset = instance.dataset
-    reference = Reference.to(dataset)
     if "NumberOfFrames" not in dataset:
         return SourceSlice(reference, None, decimal_texts(dataset.ImagePositionPatient))
     frame = dataset.PerFrameFunctionalGroupsSequence[frame_number - 1]

@@ -5,14 +5,25 @@ from collections.abc import Sequence
 from typing import Any
 
 from pydicom import Dataset
-from pydicom.charset import default_encoding
 from pydicom.tag import Tag
 from pydicom.uid import UID, Comprehensive3DSRStorage
 
 from ..coding import Code, codes
 from .base import ResultContext
+from .content_items import (
+    CONTAINS,
+    CONTEXT,
+    MODIFIES,
+    code_item,
+    container_item,
+    text_item,
+    uid_item,
+)
 from .encoding import items, raw
 from .evidence import Reference, by_study
+from .evidence import code_item as concept
+
+ENGLISH = Code("en-US", "RFC5646", "English (United States)")
 
 # PS3.16 CID 100, by Modality (PS3.3 C.7.3.1.1.1).
 PROCEDURES: dict[str, Code] = {
@@ -42,45 +53,63 @@ def sr_document(sop_class_uid: UID, context: ResultContext) -> Dataset:
 
 
 def measurement_report(
-    context: ResultContext,
-    groups: Sequence[Any],
-    title: Code,
-    procedure: Code | None,
-    remarks: Sequence[tuple[Code, str]] = (),
+    context: ResultContext, groups: Sequence[Any], title: Code, procedure: Code | None
 ) -> Dataset:
-    """A Comprehensive 3D SR after TID 1500 with these measurement groups: of highdicom, or all of them as bytes.
+    """A Comprehensive 3D SR after TID 1500 with these measurement groups of highdicom.
 
     procedure: of PS3.16 CID 100; by default the one of the source's Modality.
-    remarks: text under a concept name, after the groups (the template may be extended).
     """
     from highdicom import ContributingEquipment
     from highdicom.sr import MeasurementReport, ObservationContext
 
-    modality, are_bytes = context.source.modality, isinstance(groups[0], bytes)
     content = MeasurementReport(
         observation_context=ObservationContext(observer_device_context=observer(context)),
-        procedure_reported=procedure or PROCEDURES.get(modality, codes.cid100.ImagingProcedure),
-        imaging_measurements=[_empty_group(context)] if are_bytes else groups,
+        procedure_reported=procedure or _procedure(context),
+        imaging_measurements=groups,
         title=title,
     )
     dataset = sr_document(Comprehensive3DSRStorage, context)
     dataset.update(content[0])
     dataset.ContributingEquipmentSequence = [ContributingEquipment.for_highdicom()]
-    dataset.ContentSequence.extend(_text(name, value) for name, value in remarks)
     _separate_containers(dataset)
-    if are_bytes:
-        [measurements] = [item for item in dataset.ContentSequence if item.ValueType == "CONTAINER"]
-        measurements[Tag("ContentSequence")] = raw("ContentSequence", items(groups))
-        measurements.set_original_encoding(False, True, default_encoding)  # what pydicom takes an item for
     return dataset
 
 
-def _empty_group(context: ResultContext) -> Any:
-    """What highdicom asks for where the groups are bytes."""
-    from highdicom.sr import MeasurementsAndQualitativeEvaluations, TrackingIdentifier
+def scores_report(
+    context: ResultContext,
+    groups: Sequence[bytes],
+    title: Code,
+    procedure: Code | None,
+    remarks: Sequence[tuple[Code, str]],
+) -> Dataset:
+    """The same of groups as bytes, all of it written as bytes.
 
-    tracking = TrackingIdentifier(uid=context.run.device_uid, identifier=context.info.name)
-    return MeasurementsAndQualitativeEvaluations(tracking_identifier=tracking)
+    remarks: text under a concept name, after the groups (the template may be extended).
+    """
+    info, template = context.info, Dataset()
+    template.MappingResource, template.TemplateIdentifier = "DCMR", "1500"
+    dataset = sr_document(Comprehensive3DSRStorage, context)
+    dataset.ValueType, dataset.ContinuityOfContent = "CONTAINER", "SEPARATE"
+    dataset.ConceptNameCodeSequence = [concept(title)]
+    dataset.ContentTemplateSequence = [template]
+    tree = (
+        code_item(MODIFIES, codes.DCM.LanguageOfContentItemAndDescendants, ENGLISH),
+        code_item(CONTEXT, codes.DCM.ObserverType, codes.DCM.Device),
+        uid_item(CONTEXT, codes.DCM.DeviceObserverUID, context.run.device_uid),
+        text_item(CONTEXT, codes.DCM.DeviceObserverName, info.name),
+        text_item(CONTEXT, codes.DCM.DeviceObserverManufacturer, info.creator),
+        text_item(CONTEXT, codes.DCM.DeviceObserverModelName, info.name),
+        code_item(MODIFIES, codes.DCM.ProcedureReported, procedure or _procedure(context)),
+        container_item(codes.DCM.ImagingMeasurements, groups),
+        *(text_item(CONTAINS, name, value) for name, value in remarks),
+    )
+    dataset[Tag("ContentSequence")] = raw("ContentSequence", items(tree))
+    return dataset
+
+
+def _procedure(context: ResultContext) -> Code:
+    otherwise: Code = codes.cid100.ImagingProcedure
+    return PROCEDURES.get(context.source.modality, otherwise)
 
 
 def observer(context: ResultContext) -> Any:
@@ -105,12 +134,6 @@ def group_identity(context: ResultContext, tracking_uid: str, label: str) -> dic
         "tracking_identifier": TrackingIdentifier(uid=HighdicomUID(tracking_uid), identifier=label),
         "algorithm_id": AlgorithmIdentification(context.info.name, context.info.version),
     }
-
-
-def _text(name: Code, value: str) -> Any:
-    from highdicom.sr import RelationshipTypeValues, TextContentItem
-
-    return TextContentItem(name, value, RelationshipTypeValues.CONTAINS)
 
 
 def _separate_containers(item: Dataset) -> None:

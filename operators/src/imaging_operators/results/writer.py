@@ -6,6 +6,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from pydicom.filebase import DicomBytesIO
 
 from ..context import Run
 from ..errors import InvalidResult
-from ..files import write_durably
+from ..files import sync_folder, write_durably, write_whole
 from ..timing import Stopwatch
 from .base import Placed, Result, ResultContext, RunContext, Trace
 from .envelope import seal
@@ -51,7 +52,7 @@ def write_results(writer: Writer, image: "Image", returned: Any) -> None:
     results = in_order(_listed(returned))
     context = RunContext(image, writer.info, writer.digest, writer.run.job, writer.trace)
     with Stopwatch() as watch:
-        entries = list(_write_each(results, context, writer.run))
+        entries = _write_all(results, context, writer.run)
     document = _document(writer, context, results, entries, watch.seconds)
     write_durably(writer.run.folders.output / "results.json", json.dumps(document, indent=2).encode())
 
@@ -85,7 +86,23 @@ def _rank(result: Result) -> int:
     return 0 if isinstance(result, Segmentation) else 2 if isinstance(result, KeyObject) else 1
 
 
-def _write_each(results: list[Result], context: RunContext, run: Run) -> Iterator[dict[str, Any]]:
+def _write_all(results: list[Result], context: RunContext, run: Run) -> list[dict[str, Any]]:
+    """The entries of results.json.  A file goes to the disk while the next result is made."""
+    with ThreadPoolExecutor(1) as disk:
+        entries, writing = [], []
+        for place, dataset, content in _encode_each(results, context):
+            entry = _entry(content, dataset, place)
+            entries.append(entry)
+            writing.append(disk.submit(write_whole, run.folders.output / entry["file"], content))
+        for one in writing:
+            one.result()
+    sync_folder(run.folders.output)
+    return entries
+
+
+def _encode_each(
+    results: list[Result], context: RunContext
+) -> Iterator[tuple[ResultContext, Dataset, bytes]]:
     encoded: dict[int, Dataset] = {}
     ordinals: Counter[str] = Counter()
     for result in results:
@@ -94,7 +111,7 @@ def _write_each(results: list[Result], context: RunContext, run: Run) -> Iterato
         dataset = result.to_dicom(place)
         seal(dataset, place)
         encoded[id(result)] = dataset
-        yield _write(_checked(result, dataset, place), dataset, place, run)
+        yield place, dataset, _checked(result, dataset, place)
 
 
 def _checked(result: Result, dataset: Dataset, place: ResultContext) -> bytes:
@@ -107,13 +124,11 @@ def _checked(result: Result, dataset: Dataset, place: ResultContext) -> bytes:
     return content
 
 
-def _write(content: bytes, dataset: Dataset, place: ResultContext, run: Run) -> dict[str, Any]:
-    file = f"{place.kind}-{place.ordinal}.dcm"
-    write_durably(run.folders.output / file, content)
+def _entry(content: bytes, dataset: Dataset, place: ResultContext) -> dict[str, Any]:
     return {
         "kind": place.kind,
         "ordinal": place.ordinal,
-        "file": file,
+        "file": f"{place.kind}-{place.ordinal}.dcm",
         "sop_class_uid": dataset.SOPClassUID,
         "sop_instance_uid": dataset.SOPInstanceUID,
         "study_instance_uid": dataset.StudyInstanceUID,
