@@ -18,7 +18,7 @@ class TotalSegmentator(InferenceApp):
         name="totalsegmentator",
         version="0.1.0",
         creator="Gantry",
-        needs=Needs(cpu=2, memory_mb=12288, timeout_s=3600),
+        needs=Needs(cpu=2, memory_mb=12288, timeout_s=3600, gpu="preferred"),
         models=checkpoints("total", fast=True),
         profiles=PROFILES,
         cheaper=CHEAPER,

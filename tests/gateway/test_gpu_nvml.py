@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is read of GPUs and MIG slices, also while they come, go and fail."""
 
+from pathlib import Path
+
 import pynvml
 import pytest
 from fake_nvml import FakeCard, FakeNvml
 
+from informatics_gateway.apps import AppManifest, Needs
+from informatics_gateway.cli.trial import with_gpu
 from informatics_gateway.gpu.nvml import Device, Nvml
+from informatics_gateway.runners import Limits, Program
 
 
 @pytest.fixture
@@ -76,3 +81,26 @@ def test_without_a_driver_there_are_no_devices_and_it_says_why():
     with FakeNvml(error=pynvml.NVML_ERROR_LIBRARY_NOT_FOUND).installed():
         reading = Nvml().read()
     assert (reading.devices, reading.troubles) == ((), ("NVML: NVML Shared Library Not Found.",))
+
+
+@pytest.mark.parametrize(
+    ("use", "chosen", "given"),
+    [("preferred", None, "GPU-b"), ("required", "GPU-a", "GPU-a"), ("preferred", "", ""), ("none", None, "")],
+)
+def test_who_runs_an_app_by_hand_gets_the_freest_or_the_chosen_gpu(driver, monkeypatch, use, chosen, given):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if chosen is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
+    needs = Needs(cpu=1, memory_mb=1, gpu_memory_mb=0, timeout_s=1, gpu=use)
+    manifest = AppManifest.model_construct(needs=needs)
+    program = Program("app", Path("app.py"), Path("models"), Limits(1, 1))
+    assert with_gpu(program, manifest).gpu == given
+
+
+def test_without_a_gpu_an_app_that_is_run_by_hand_gets_none(driver, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    driver.cards = []
+    manifest = AppManifest.model_construct(
+        needs=Needs(cpu=1, memory_mb=1, gpu_memory_mb=9, timeout_s=1, gpu="required")
+    )
+    assert with_gpu(Program("app", Path("app.py"), Path("models"), Limits(1, 1)), manifest).gpu == ""

@@ -18,7 +18,7 @@ from ..store import Journal
 from ..store.journal import FILE_NAME
 from .contract import Check, check_app
 from .output import DEFAULT_CONFIG, ConfigOption, JsonOption, print_json, say, table
-from .trial import Trial, run_by_hand
+from .trial import Trial, run_by_hand, with_gpu
 from .waiting import spinner, step_bar
 
 app = typer.Typer(help="List, check, run, pause and resume apps.", no_args_is_help=True)
@@ -151,7 +151,7 @@ def run_app(
     folder = find_tool(name, apps)
     manifest = folder.manifest()
     manifest.check_profile(profile)
-    program = folder.program(manifest, models)
+    program = with_gpu(folder.program(manifest, models), manifest)
     with step_bar(folder.name) as at:
         trial = run_by_hand(program, source, output, profile, at)
     if json:

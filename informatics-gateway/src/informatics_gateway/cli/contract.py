@@ -20,7 +20,7 @@ from ..runners import Program, Runner, Task, folders
 from ..runners.container import cold_runner
 from ..runners.results import FILE, Results
 from ..runners.warm import WarmRunner
-from .trial import Case, attempt, read_case
+from .trial import Case, attempt, read_case, with_gpu
 
 JOB = {
     "content_datetime": "2026-01-01T12:00:00+00:00",
@@ -76,7 +76,7 @@ def check_app(
         return
     yield Check("prints its manifest")
     try:
-        program = app.program(manifest, models)
+        program = with_gpu(app.program(manifest, models), manifest)
     except GantryError as error:
         yield Check("has its models", f"{error} {error.hint}")
         return

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run an app on a folder of DICOM files, without a gateway: its runners, its limits, no journal."""
 
+import os
 import shutil
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 from imaging_data import DuplicateInstances, Found, Series, SeriesInstance, find_instances
 
+from ..apps import AppManifest
 from ..errors import AppFailed
+from ..gpu.nvml import Nvml
 from ..model import AttemptFolder
 from ..runners import Program, Runner, Task, folders
 from ..runners.container import cold_runner
@@ -100,6 +103,18 @@ def attempt(
     if strange:
         raise AppFailed(f"It left what is no plain file: {', '.join(strange)}.")
     return read_results(kept.output), kept
+
+
+def with_gpu(program: Program, manifest: AppManifest) -> Program:
+    """The program with a GPU if its app wants one: what CUDA_VISIBLE_DEVICES says, else the freest there is."""
+    if manifest.needs.gpu_use == "none":
+        return program
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is None:
+        devices = Nvml().read().devices
+        freest = max(devices, key=lambda each: each.total_mb - each.used_mb, default=None)
+        chosen = freest.uuid if freest else ""
+    return replace(program, gpu=chosen)
 
 
 def run_by_hand(

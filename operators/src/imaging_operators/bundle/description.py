@@ -87,8 +87,8 @@ def _needs(document: Document) -> Needs:
 
 
 def _gpu(document: Document) -> Any:
-    gpu = document.get("gantry.needs.gpu", str, "")
-    if gpu not in ("required", "preferred", "none", ""):
+    gpu = document.get("gantry.needs.gpu", str, "preferred")
+    if gpu not in ("required", "preferred", "none"):
         raise document.wrong("gantry.needs.gpu", gpu, "required, preferred or none")
     return gpu
 

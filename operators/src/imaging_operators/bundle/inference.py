@@ -31,17 +31,20 @@ KEYS = "of the image is 'image' and that of the output 'pred'"
 
 @dataclass(frozen=True)
 class Inference:
-    """A loaded bundle."""
+    """A loaded bundle, its network on the GPU where the app is given one."""
 
     description: Description
     parts: Parts
     network: nn.Module
+    device: torch.device
 
     @classmethod
     def load(cls, folder: Path, description: Description, models: Path) -> "Inference":
         """Build and load everything.  Raises BadBundle."""
         parts = build(read_config(folder))
-        return cls(description, parts, load_network(models / description.weights, parts.network))
+        network = load_network(models / description.weights, parts.network)
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return cls(description, parts, network.to(device), device)
 
     def labelmap(self, volumes: Sequence[Volume]) -> NDArray[np.unsignedinteger]:
         """The labels (slices, rows, columns) on the grid of `volumes`, which are the channels.
@@ -80,7 +83,8 @@ class Inference:
         data = self._applied("preprocessing", self.parts.before, {"image": image})
         prepared = data["image"]
         network = counted(self.network, self.parts.inferer, prepared.shape[1:])
-        output = self.parts.inferer(prepared.as_tensor()[None].float(), network)[0]
+        batch = prepared.as_tensor()[None].float().to(self.device)
+        output = self.parts.inferer(batch, network)[0].cpu()
         if not torch.isfinite(output).all():
             raise InvalidResult("The model's output holds NaN or infinity.", NOT_FINITE)
         data["pred"] = MetaTensor(output, meta=prepared.meta, applied_operations=prepared.applied_operations)
