@@ -159,7 +159,8 @@ def test_contrast_agent_and_kernel_are_told(volume, lungs):
     first = volume.source_of(0)
     header = first.dataset.copy()
     header.ContrastBolusAgent, header.ConvolutionKernel = "IV", ["Br38f", "3"]
-    told = replace(volume, sources=((replace(first, dataset=header), 1), *volume.sources[1:]))
+    head = replace(first.head, parts=replace(first.head.parts, dataset=header))
+    told = replace(volume, sources=((replace(first, head=head), 1), *volume.sources[1:]))
     text = by_kind(report(told, lungs))[TextReport].text
     assert "kernel Br38f/3, with contrast agent" in text
 
