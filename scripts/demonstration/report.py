@@ -14,7 +14,7 @@ from truth import Truth
 
 # Steps by the first words of the events that begin and end them.
 EXECUTE = "execute, of which"
-SCORES = ("1", "{score}")  # units of what lies between 0 and 1
+SCORES = ("1", "score")  # units of what lies between 0 and 1
 STEPS = (
     ("assemble, route", "sent", "queued"),
     (EXECUTE, "execute:", "executed"),
@@ -67,7 +67,7 @@ def _text(measurement: Mapping[str, Any], key: str) -> str:
 
 
 def _unit(measurement: Mapping[str, Any]) -> str:
-    return _text(measurement, "unit").replace("[hnsf'U]", "HU")
+    return _text(measurement, "unit").replace("[hnsf'U]", "HU").strip("{}")
 
 
 def print_times(console: Console, details: Mapping[str, Any], began: float, sent: float) -> None:

@@ -178,6 +178,12 @@ def test_the_codes_are_public_or_our_own_and_each_another():
     assert [wrong for code in CODES.values() if (wrong := wrong_with(code, wording=False))] == []
 
 
+def test_no_line_of_the_table_is_longer_than_a_viewer_shows():
+    lines = text_of(Model(), scored(0.1, 0.5, 0.51), ["view not stated: " + 9 * "it was taken for frontal "])
+    assert max(map(len, lines.splitlines())) <= 76
+    assert "Not judged by this model: " in lines
+
+
 def test_the_table_has_the_highest_first_and_marks_what_is_above():
     lines = text_of(Model(), scored(0.1, 0.5, 0.51), ["view not stated"]).splitlines()
     assert lines[0] == "VIEW NOT STATED"

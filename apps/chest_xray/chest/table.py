@@ -1,22 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table for the radiologist."""
 
+import textwrap
 from collections.abc import Sequence
 
 from .classifier import OPERATING_POINT, Classifier, Scored
 from .findings import CODES, words_of
 
 WIDTH = 30  # of the column of names
+LINE = 76  # characters: a viewer cuts a longer line off
 
 
 def text_of(classifier: Classifier, scores: Sequence[Scored], remarks: Sequence[str]) -> str:
     """Remarks, the scores from the highest down, and what the model is."""
-    lines = [*(remark.upper() for remark in remarks), *([""] if remarks else [])]
+    lines = [*_folded([remark.upper() for remark in remarks]), *([""] if remarks else [])]
     lines += [f"{'':<{WIDTH}}{'score':>7}{'':4}operating point {OPERATING_POINT}"]
     lines += [_row(one) for one in sorted(scores, key=lambda one: -one.value)]
     missing = unjudged(scores)
-    lines += [f"Not judged by this model: {', '.join(missing)}."] if missing else []
-    return "\n".join([*lines, "", *notes(classifier)])
+    lines += _folded([f"Not judged by this model: {', '.join(missing)}."] if missing else [])
+    return "\n".join([*lines, "", *_folded(notes(classifier))])
+
+
+def _folded(sentences: Sequence[str]) -> list[str]:
+    return [line for sentence in sentences for line in textwrap.wrap(sentence, LINE, subsequent_indent="  ")]
 
 
 def notes(classifier: Classifier) -> list[str]:
