@@ -21,8 +21,7 @@ from imaging_data.model_lock import FILE, BadModelLock, ModelFault, Models, is_m
 
 from .config import App
 from .errors import AppFailed, AppLacksModels, GantryError, NoSuchProfile
-from .runners import BUNDLE, Limits, Program
-from .runners.container import MAIN, MODELS
+from .runners import BUNDLE, Layout, Limits, Program
 from .runners.describe import describe
 from .runners.engine import find_engine
 
@@ -195,7 +194,7 @@ class AppImage:
     @property
     def models(self) -> Path:
         """Where its models are in a container of it."""
-        return MODELS
+        return Layout().models
 
     def manifest(self) -> AppManifest:
         """What the app says of itself in the image's label.  Raises what `Engine.image` raises, and AppFailed."""
@@ -211,7 +210,7 @@ class AppImage:
         """What a runner needs to start the app.  Raises ImageUnavailable, and what else `Engine.image` raises."""
         image = find_engine().image(self.reference, self.pull).id
         limits, models = Limits(manifest.needs.timeout_s, manifest.needs.memory_mb), models or self.models
-        return Program(self.name, Path(MAIN), models.absolute(), limits, manifest.needs.cpu, image=image)
+        return Program(self.name, Path(), models.absolute(), limits, manifest.needs.cpu, image=image)
 
     def model_faults(self, manifest: AppManifest, models: Path, thorough: bool = False) -> list[ModelFault]:
         """None: an image's models are a part of its digest."""

@@ -37,12 +37,27 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Layout:
+    """Where an image has things: how its app is started, and the folders in it that the app is given.
+
+    The values are those of the images of our apps.  `foreign`: a MAP that nobody here made, which knows neither
+    a worker nor results.json.
+    """
+
+    command: tuple[str, ...] = ("python3", "/opt/holoscan/app")
+    input: Path = Path("/var/holoscan/input")
+    output: Path = Path("/var/holoscan/output")
+    models: Path = Path("/opt/holoscan/models")
+    foreign: bool = False
+
+
+@dataclass(frozen=True)
 class Program:
     """An app as a runner needs it.
 
     `edition` changes when the app's file does; a warm worker of another edition is stopped.  `idle_s`: a warm
     worker without work is stopped after it.  `image`: the image by digest that the app is in, "" for a folder.
-    `gpu`: the UUID of the device or MIG slice that it gets, "" for none.
+    `gpu`: the UUID of the device or MIG slice that it gets, "" for none.  `layout`: of an image.
     """
 
     name: str
@@ -55,6 +70,7 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     image: str = ""
     gpu: str = ""
+    layout: Layout = Layout()
 
 
 @dataclass(frozen=True)

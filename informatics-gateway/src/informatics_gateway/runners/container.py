@@ -29,9 +29,6 @@ from .outcome import last_line, plain
 from .process import ProcessRunner
 from .watch import Running
 
-MAIN = "/opt/holoscan/app"
-MODELS = Path("/opt/holoscan/models")
-INSIDE = AttemptFolder(Path("/var/holoscan"))
 LABEL = "org.gantry.storage"
 OTHERS_USER = "1000:1000"  # of a gateway that runs as root, which no app may be
 CLIENT_ENDS_WITHIN_S = 10.0
@@ -172,13 +169,14 @@ class ContainerRunner(ProcessRunner):
     def _start(self, program: Program, task: Task) -> Running:
         open_up(task.folder)
         *earlier, name = _names(self._owner, task.folder.path.name)
+        inside = program.layout
         plan = Plan(
             program=program,
             name=name,
             owner=self._owner,
             arguments=(),
-            variables=map_environment(INSIDE, MODELS, task.job) | dict(program.environment),
-            mounts=((task.folder.input, INSIDE.input, "ro"), (task.folder.output, INSIDE.output, "rw")),
+            variables=map_environment(inside, inside.models, task.job) | dict(program.environment),
+            mounts=((task.folder.input, inside.input, "ro"), (task.folder.output, inside.output, "rw")),
             log=task.folder.log,
         )
         return Container(plan, earlier)
@@ -241,7 +239,8 @@ def options(engine: Engine, plan: Plan) -> Iterator[str]:
     yield from _variables(plan)
     if plan.talks:
         yield "--interactive"
-    yield from ("--entrypoint=python3", program.image, MAIN, *plan.arguments)
+    entrypoint, *arguments = program.layout.command
+    yield from (f"--entrypoint={entrypoint}", program.image, *arguments, *plan.arguments)
 
 
 def _user(engine: Engine) -> Iterator[str]:
@@ -261,8 +260,8 @@ def _gpu(engine: Engine, gpu: str) -> Iterator[str]:
 
 def _mounted(plan: Plan) -> Iterator[str]:
     mounts = list(plan.mounts)
-    if plan.program.models != MODELS:
-        mounts.append((plan.program.models, MODELS, "ro"))
+    if plan.program.models != plan.program.layout.models:
+        mounts.append((plan.program.models, plan.program.layout.models, "ro"))
     if all(inside != Path("/tmp") for _, inside, _ in mounts):
         yield TEMPORARY
     for here, inside, mode in mounts:

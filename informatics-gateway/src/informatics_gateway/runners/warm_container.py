@@ -12,13 +12,13 @@ from threading import Event
 
 from ..model import AttemptFolder
 from . import Ended, Task
-from .container import INSIDE, MODELS, Container, Plan, open_up, owner_of
+from .container import Container, Plan, open_up, owner_of
 from .environment import map_environment
 from .watch import Running
 from .worker import Worker
 
 SPOOL = "spool"
-MOUNTED = INSIDE.path / SPOOL
+MOUNTED = Path("/var/holoscan") / SPOOL
 TEMPORARY = Path("/tmp")
 
 
@@ -31,7 +31,8 @@ class WarmContainer(Worker):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(mode)
         owner = owner_of(self._folder.parent)
-        variables = map_environment(INSIDE, MODELS, None) | dict(self.program.environment)
+        inside = self.program.layout
+        variables = map_environment(inside, inside.models, None) | dict(self.program.environment)
         plan = Plan(
             program=self.program,
             name=f"gantry-{owner}-warm.{self.program.name}",
