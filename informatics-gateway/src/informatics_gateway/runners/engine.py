@@ -75,8 +75,17 @@ class Engine:
                     raise
 
     def labelled(self, label: str) -> list[str]:
-        """The names of the containers with this label (`key=value`), running or not."""
+        """The names of the containers with this label (`key` or `key=value`), running or not."""
         return self.call("ps", "--all", "--filter", f"label={label}", "--format", "{{.Names}}").split()
+
+    def labels(self, name: str) -> dict[str, str]:
+        """The labels of a container; none of one that is not there any more."""
+        try:
+            [found] = json.loads(self.call("container", "inspect", name))
+        except EngineRefused:
+            return {}
+        labels: dict[str, str] = found["Config"]["Labels"]
+        return labels
 
     def image(self, reference: str, pull: bool) -> Image:
         """The image `name@sha256:...`; with `pull` it is fetched from its registry when it is not here.

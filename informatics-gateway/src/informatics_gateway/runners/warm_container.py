@@ -19,17 +19,16 @@ from .worker import Worker
 
 SPOOL = "spool"
 MOUNTED = Path("/var/holoscan") / SPOOL
-TEMPORARY = Path("/tmp")
+SCRATCH = (Path("/tmp"), Path("/dev/shm"), MOUNTED)
 
 
 class WarmContainer(Worker):
-    """A warm worker in a container.  Its /tmp is a folder here, so that what a job left there can be removed."""
+    """A warm worker in a container.  All it can write to is folders here, so that what a job left can be removed."""
 
     def _start(self) -> Running:
-        spool = self._folder / SPOOL
-        for folder, mode in ((self._folder, 0o700), (spool, 0o755), (self._temporary, 0o1777)):
+        for folder in self._scratch:
             folder.mkdir(parents=True, exist_ok=True)
-            folder.chmod(mode)
+            folder.chmod(0o755 if folder.name == SPOOL else 0o1777)
         owner = owner_of(self._folder.parent)
         inside = self.program.layout
         variables = map_environment(inside, inside.models, None) | dict(self.program.environment)
@@ -39,11 +38,15 @@ class WarmContainer(Worker):
             owner=owner,
             arguments=("worker",),
             variables=variables,
-            mounts=((spool, MOUNTED, "rw"), (self._temporary, TEMPORARY, "rw")),
+            mounts=[(here, there, "rw") for here, there in zip(self._scratch, SCRATCH, strict=True)],
             log=self._log,
             talks=True,
         )
         return Container(plan)
+
+    @property
+    def _scratch(self) -> tuple[Path, ...]:
+        return self._home / "tmp", self._home / "shm", self._folder / SPOOL
 
     def _seen(self, folder: AttemptFolder) -> AttemptFolder:
         return AttemptFolder(MOUNTED / folder.path.name)
