@@ -16,12 +16,14 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from .apps import AppFolder, AppImage, AppManifest, app_of
+from .app_manifest import AppManifest
+from .apps import AppFolder, AppImage, app_of
 from .config import App, Config
 from .errors import AppFailed, EngineRefused, EngineUnavailable, InvalidResult, JobCancelled
 from .gpu.cards import Place
 from .model import AttemptFolder, Identity, Job, Manifest, Result
 from .runners import MB, Program, Runner, Task, folders
+from .runners.adopt import Given, adopt
 from .runners.container import ContainerRunner, end_containers
 from .runners.leftovers import FILE, end_recorded, read_record
 from .runners.outcome import check
@@ -107,6 +109,8 @@ class Executor:
         check(ended, kept, hide)
         _go_on(cancelled)
         _refuse(strange)
+        if program.layout.foreign:
+            adopt(kept.output, _given(job, program, request))
         manifest = load_manifest(kept, job)
         folders.make_durable(kept)
         return manifest
@@ -175,8 +179,11 @@ class Executor:
         manifest = self.manifest(app.name)
         manifest.check_profile(profile)
         program = app_of(app, pull=True).program(manifest, app.models)
+        if program.layout.foreign:
+            _check_foreign(app, self._config)
         limits = replace(program.limits, output_bytes=app.output_mb * MB)
-        return replace(program, name=app.name, limits=limits, idle_s=app.idle_s, environment=app.environment)
+        environment = {**program.environment, **app.environment}
+        return replace(program, name=app.name, limits=limits, idle_s=app.idle_s, environment=environment)
 
     def _manifest(self, tool: AppFolder | AppImage) -> AppManifest:
         """The app is asked once for each edition of its script, or image."""
@@ -191,6 +198,29 @@ def _placed(program: Program, place: Place | None) -> Program:
         return program
     environment = dict(place.environment) | dict(program.environment)
     return replace(program, name=place.lane, gpu=place.gpu, environment=environment)
+
+
+def _check_foreign(app: App, config: Config) -> None:
+    """A MAP of others has no worker, and does not say on which series it works.  Raises AppFailed."""
+    if app.runner == "warm":
+        raise AppFailed(f"{app.image} is a MAP of others, without a worker.", 'Say runner = "container".')
+    if any(route.app == app.name and not route.series.to_config() for route in config.routes):
+        raise AppFailed(
+            f"{app.image} is a MAP of others, which does not say on which series it works.",
+            "Give `series` of its [[route]].",
+        )
+
+
+def _given(job: Job, program: Program, request: JobRequest) -> Given:
+    """What is known of a MAP's results without its word."""
+    return Given(
+        app=job.app,
+        version=program.layout.foreign,
+        digest=program.image,
+        input_hash=job.input_set.hash,
+        sources=[each.path for each in job.input_set.instances],
+        content_datetime=request.content_datetime,
+    )
 
 
 def load_manifest(folder: AttemptFolder, job: Job) -> Manifest:

@@ -3,7 +3,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from ..apps import AppFolder, AppImage, AppManifest, app_of, in_words
+from ..app_manifest import AppManifest
+from ..apps import AppFolder, AppImage, app_of, in_words
 from ..config import App, Config
 from ..errors import GantryError, ImageUnavailable
 from ..runners.engine import find_engine, is_in_registry

@@ -40,15 +40,15 @@ class Limits:
 class Layout:
     """Where an image has things: how its app is started, and the folders in it that the app is given.
 
-    The values are those of the images of our apps.  `foreign`: a MAP that nobody here made, which knows neither
-    a worker nor results.json.
+    The values are those of the images of our apps.  `foreign`: the version of a MAP that nobody here made, which
+    knows neither a worker nor results.json; "" for an app of ours.
     """
 
     command: tuple[str, ...] = ("python3", "/opt/holoscan/app")
     input: Path = Path("/var/holoscan/input")
     output: Path = Path("/var/holoscan/output")
     models: Path = Path("/opt/holoscan/models")
-    foreign: bool = False
+    foreign: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import EngineRefused, EngineUnavailable, ImageUnavailable, RegistryUnavailable
@@ -26,10 +26,12 @@ UNKNOWN_IMAGE = ("manifest unknown", "not found", "name unknown")
 
 @dataclass(frozen=True)
 class Image:
-    """An image on this machine: the engine's id of exactly this content, and its labels."""
+    """An image on this machine: the engine's id of exactly this content, its labels, user ("": root), variables."""
 
     id: str
     labels: Mapping[str, str]
+    user: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,9 @@ class Engine:
             here = self._images(reference)
         if not here:
             raise ImageUnavailable(self._missing(name, digest))
-        return Image(here[0]["Id"], here[0]["Config"].get("Labels") or {})
+        config = here[0]["Config"]
+        variables = dict(each.split("=", 1) for each in config.get("Env") or () if "=" in each)
+        return Image(here[0]["Id"], config.get("Labels") or {}, config.get("User") or "", variables)
 
     def digest(self, name: str) -> str:
         """The reference by digest of the image that `name` (with a tag or without) stands for here."""
