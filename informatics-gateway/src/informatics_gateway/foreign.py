@@ -17,8 +17,6 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from imaging_data import SeriesRule
-
 from .app_manifest import AppManifest, Needs
 from .errors import AppFailed
 from .runners import MB, Layout
@@ -146,15 +144,9 @@ def _foreign(folder: Path, texts: list[bytes], image: str, name: str, user: str)
         timeout_s=app.timeout or UNLIMITED_S,
         gpu="required" if resources.gpu else "none",
     )
-    manifest = AppManifest(
-        name=name,
-        version=str(app.version or "") or "0",
-        creator="",
-        digest=image.removeprefix("sha256:"),
-        series=SeriesRule(),
-        needs=needs,
-        models=(),
-    )
+    digest, version = image.removeprefix("sha256:"), str(app.version or "0")
+    about = {"name": name, "version": version, "creator": "", "digest": digest}
+    manifest = AppManifest.model_validate(about | {"series": {}, "needs": needs, "models": ()})
     layout = Layout(
         command=app.command,
         input=_inside(app, app.input, "input"),

@@ -21,9 +21,6 @@ def check_context(app: AppFolder, manifest: AppManifest) -> str:
 
 
 def _wrong(app: AppFolder, manifest: AppManifest) -> Iterator[str]:
-    apps = sorted(path.name for path in (app.path / "apps").iterdir())
-    if len(apps) != 1:
-        yield f"apps/ holds {', '.join(apps) or 'nothing'}, not one app"
     for name in PACKAGES:
         if not (app.path / "packages" / name / "__init__.py").is_file():
             yield f"packages/{name} is missing"

@@ -10,6 +10,8 @@ from ..errors import EngineRefused
 from .abandoned import STARTED_BY, this_process
 from .engine import Engine, find_engine
 
+ABSENT = ("no such file", "could not find", "could not be found")
+
 
 class ImageFiles:
     """The files of one image.  Get it from `files_of`."""
@@ -24,9 +26,11 @@ class ImageFiles:
         """
         try:
             self._engine.call("cp", f"{self._container}:{path}", str(target))
-        except EngineRefused:
-            return False
-        return target.exists()
+        except EngineRefused as error:
+            if any(sign in str(error).lower() for sign in ABSENT):
+                return False
+            raise
+        return True
 
 
 @contextmanager
@@ -34,7 +38,8 @@ def files_of(image: str) -> Iterator[ImageFiles]:
     """The files of the image with this id.  Raises EngineRefused, EngineUnavailable."""
     engine, name = find_engine(), f"gantry-look-{secrets.token_hex(6)}"
     owner = f"--label={STARTED_BY}={this_process()}"
-    engine.call("create", "--pull=never", "--network=none", owner, f"--name={name}", image, "nothing")
+    never_run = ("--pull=never", "--network=none", "--user=0:0", owner)  # its own user may not be in it
+    engine.call("create", *never_run, f"--name={name}", image, "nothing")
     try:
         yield ImageFiles(engine, name)
     finally:
