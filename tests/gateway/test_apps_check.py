@@ -123,7 +123,7 @@ def test_without_a_case_that_the_rule_takes_it_says_where_they_come_from(apps, t
     assert "--case" in found["has a case to run on"]
 
 
-@pytest.mark.parametrize("name", ["mirrored", "another_name", "nothing_about_research", "an_empty_mask"])
+@pytest.mark.parametrize("name", ["mirrored", "another_name", "nothing_about_research", "a_frame_off_its_slice"])
 def test_a_result_that_the_gateway_would_refuse_is_caught(apps, cases, tmp_path, name):
     [mutation] = [each for each in MUTATIONS if each.name == name]
     make_results(apps / "copies", cases, lambda dataset: mutation.spoil(dataset, lambda places: 0))
