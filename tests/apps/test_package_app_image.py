@@ -4,7 +4,9 @@
 import json
 import re
 import subprocess
+import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from app_process import run_app
@@ -13,6 +15,7 @@ from packaged import ROOT, Packager
 
 APPS = ROOT / "apps"
 LUNGS, ORGANS = APPS / "lung_densitometry", APPS / "organ_segmentation"
+GANTRY = Path(sys.executable).with_name("gantry")
 JOB = {"content_datetime": "2026-11-20T09:15:00+00:00"}
 PAGE = (
     (APPS / "README.md")
@@ -55,6 +58,13 @@ def test_its_results_are_those_of_the_app_itself(packager, lungs, chest_series, 
     assert said[0]["results"]
     for one in said[0]["results"]:
         assert (image / one["file"]).read_bytes() == (direct / one["file"]).read_bytes()
+
+
+@pytest.mark.parametrize("image", ["lungs", "organs"])
+def test_it_keeps_the_contract(packager, request, image):
+    done = packager.do(GANTRY, "apps", "check", request.getfixturevalue(image), "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {check["passed"] for check in json.loads(done.stdout)} == {True}
 
 
 def test_it_says_what_it_is_without_being_run(packager, lungs):

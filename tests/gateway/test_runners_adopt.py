@@ -112,6 +112,14 @@ def test_a_picture_is_left_out_because_nobody_can_write_on_it(made, tmp_path):
     assert sorted(path.name for path in output.iterdir()) == ["results.json", "segmentation-0.dcm"]
 
 
+def test_a_map_that_says_itself_what_it_left_is_taken_at_its_word(made, tmp_path):
+    output = leave(made, tmp_path / "out", "segmentation")
+    (output / "results.json").write_text("{}")
+    adopt(output, given(made))
+    assert (output / "results.json").read_text() == "{}"
+    assert len(list((output / "deep").iterdir())) == 1
+
+
 def test_without_a_dicom_result_it_wrote_nothing(made, tmp_path):
     output = leave(made, tmp_path / "out", "secondary-capture")
     with pytest.raises(AppWroteNoManifest, match="Nor is one of the 1 files that it left a DICOM result"):

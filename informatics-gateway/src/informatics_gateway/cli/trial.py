@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -121,7 +122,7 @@ def _given(program: Program, case: Case, job: Mapping[str, Any]) -> Given:
         digest=program.image,
         input_hash=case.series[0].input_hash,
         sources=list(case.files.values()),
-        **{key: job[key] for key in ("content_datetime",) if key in job},
+        content_datetime=job.get("content_datetime") or datetime.now(UTC).isoformat(),
     )
 
 

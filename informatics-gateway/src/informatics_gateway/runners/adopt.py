@@ -60,21 +60,27 @@ NOTE = "results.json is the gateway's own: which instances the MAP read, it does
 
 @dataclass(frozen=True)
 class Given:
-    """What a MAP was given and is called: `sources` are the files of the one series in its input."""
+    """What a MAP was given and is called: `sources` are the files of the one series in its input.
+
+    `content_datetime`: ISO 8601, that of the job.
+    """
 
     app: str
     version: str
     digest: str
     input_hash: str
     sources: Sequence[Path]
-    content_datetime: str = "2000-01-01T00:00:00+00:00"
+    content_datetime: str
 
 
 def adopt(output: Path, given: Given) -> None:
     """Make the files in `output` results, and nothing else of what is there; write results.json last.
 
-    Raises AppWroteNoManifest when there is no DICOM object that can be one.
+    A MAP that wrote one itself is taken at its word.  Raises AppWroteNoManifest when there is no DICOM object
+    that can be a result.
     """
+    if (output / FILE).is_file():
+        return
     files = [path for path in sorted(output.rglob("*")) if path.is_file()]
     found = [dataset for path in files if (dataset := _read(path)) is not None]
     if not found:
