@@ -10,9 +10,11 @@ from checked import make_cases, make_results
 from mutations import MUTATIONS
 from test_apps_cli import apps, gantry, sin
 
+from imaging_data import SeriesRule, find_instances
 from informatics_gateway.apps import AppFolder
 from informatics_gateway.cli import contract
 from informatics_gateway.cli.contract import check_app
+from informatics_gateway.cli.samples import find_cases
 from informatics_gateway.runners.sealed import why_not
 
 __all__ = ["apps"]
@@ -138,6 +140,14 @@ def test_a_result_that_the_gateway_would_refuse_is_caught(apps, cases, tmp_path,
     found = broken(apps, cases, tmp_path)
     assert list(found) == ["leaves valid results"]
     assert mutation.says in found["leaves valid results"]
+
+
+def test_a_radiograph_is_made_for_an_app_that_takes_radiographs(apps, tmp_path):
+    rule = SeriesRule(Modality={"CR", "DX"})
+    folders = find_cases(AppFolder(apps / "copies"), rule, [], tmp_path / "made")
+    [first, second] = [find_instances(folder).series[0].datasets[0] for folder in folders]
+    assert (first.Modality, second.Modality) == ("DX", "DX")
+    assert first.PatientID != second.PatientID
 
 
 def test_a_models_hash_is_looked_at_before_and_after_a_run(apps, cases, tmp_path):
