@@ -19,6 +19,7 @@ from test_apps_cli import APPS
 from informatics_gateway.apps import AppImage
 from informatics_gateway.cli.contract import check_app
 from informatics_gateway.config import Config
+from informatics_gateway.doctor.tools import tools
 from informatics_gateway.errors import AppFailed
 from informatics_gateway.execute import Executor
 from informatics_gateway.model import JobStatus
@@ -129,18 +130,28 @@ def test_one_that_has_no_command_is_refused_by_name(build):
 
 
 @pytest.fixture
-def executor(build, tmp_path):
-    """A function that makes an executor whose app is such a MAP."""
-    made = []
+def configure(build, tmp_path):
+    """A function that makes a configuration whose app is such a MAP."""
 
-    def make(generation: str = "monai", **options: object) -> Executor:
+    def make(generation: str = "monai", **options: object) -> Config:
         app = {"name": "test-app", "image": build(generation).reference} | options
         route = {"called_ae_title": "LUNGS", "app": "test-app", "destinations": ["files"]}
         files = {"name": "files", "kind": "folder", "path": tmp_path / "out", "clinical": False}
         rule = {} if options.pop("rule", True) is None else {"series": {"Modality": "CT"}}
         app.pop("rule", None)
         tables = {"app": [app], "route": [route | rule], "destination": [files]}
-        made.append(Executor(Config.model_validate({"storage": {"path": tmp_path / "storage"}} | tables)))
+        return Config.model_validate({"storage": {"path": tmp_path / "storage"}} | tables)
+
+    return make
+
+
+@pytest.fixture
+def executor(configure):
+    """A function that makes an executor whose app is such a MAP."""
+    made = []
+
+    def make(**options: object) -> Executor:
+        made.append(Executor(configure(**options)))
         return made[-1]
 
     yield make
@@ -172,3 +183,10 @@ def test_the_gateway_refuses_one_that_it_cannot_run(executor, cases, tmp_path, o
     with pytest.raises(AppFailed, match="is a MAP of others") as refused:
         executor(**options).execute(job, REQUEST, Event())
     assert says in refused.value.hint
+
+
+@pytest.mark.parametrize(("options", "says"), [({"runner": "warm"}, "container"), ({"rule": None}, "series")])
+def test_the_doctor_says_so_before_a_job_does(configure, options, says):
+    [check] = [check for check in tools(configure("monai", **options)) if check.status == "fail"]
+    assert "is a MAP of others" in check.sentence
+    assert says in check.hint

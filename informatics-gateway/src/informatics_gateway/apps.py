@@ -8,7 +8,7 @@ from pathlib import Path
 from imaging_data.model_lock import FILE, BadModelLock, ModelFault, Models, read_lock
 
 from .app_manifest import AppManifest, read_manifest
-from .config import App
+from .config import App, Route
 from .errors import AppFailed, AppLacksModels, GantryError
 from .foreign import Foreign, read_foreign
 from .runners import BUNDLE, Layout, Limits, Program
@@ -173,6 +173,17 @@ class AppImage:
 def app_of(app: App, pull: bool = False) -> AppFolder | AppImage:
     """The folder or the image of a configured app; `pull`: an image is fetched when it is not here."""
     return AppImage(app.image, pull) if app.image else AppFolder(app.path or Path())
+
+
+def check_foreign(app: App, routes: Sequence[Route]) -> None:
+    """A MAP of others has no worker, and does not say on which series it works.  Raises AppFailed."""
+    if app.runner == "warm":
+        raise AppFailed(f"{app.image} is a MAP of others, without a worker.", 'Say runner = "container".')
+    if any(route.app == app.name and not route.series.to_config() for route in routes):
+        raise AppFailed(
+            f"{app.image} is a MAP of others, which does not say on which series it works.",
+            "Give `series` of its [[route]].",
+        )
 
 
 def find_apps(folder: Path) -> list[AppFolder]:

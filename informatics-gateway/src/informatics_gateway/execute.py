@@ -17,7 +17,7 @@ from threading import Event
 from typing import Any
 
 from .app_manifest import AppManifest
-from .apps import AppFolder, AppImage, app_of
+from .apps import AppFolder, AppImage, app_of, check_foreign
 from .config import App, Config
 from .errors import AppFailed, EngineRefused, EngineUnavailable, InvalidResult, JobCancelled
 from .gpu.cards import Place
@@ -180,7 +180,7 @@ class Executor:
         manifest.check_profile(profile)
         program = app_of(app, pull=True).program(manifest, app.models)
         if program.layout.foreign:
-            _check_foreign(app, self._config)
+            check_foreign(app, self._config.routes)
         limits = replace(program.limits, output_bytes=app.output_mb * MB)
         environment = {**program.environment, **app.environment}
         return replace(program, name=app.name, limits=limits, idle_s=app.idle_s, environment=environment)
@@ -198,17 +198,6 @@ def _placed(program: Program, place: Place | None) -> Program:
         return program
     environment = dict(place.environment) | dict(program.environment)
     return replace(program, name=place.lane, gpu=place.gpu, environment=environment)
-
-
-def _check_foreign(app: App, config: Config) -> None:
-    """A MAP of others has no worker, and does not say on which series it works.  Raises AppFailed."""
-    if app.runner == "warm":
-        raise AppFailed(f"{app.image} is a MAP of others, without a worker.", 'Say runner = "container".')
-    if any(route.app == app.name and not route.series.to_config() for route in config.routes):
-        raise AppFailed(
-            f"{app.image} is a MAP of others, which does not say on which series it works.",
-            "Give `series` of its [[route]].",
-        )
 
 
 def _given(job: Job, program: Program, request: JobRequest) -> Given:
