@@ -29,6 +29,7 @@ from .runners.leftovers import FILE, end_recorded, read_record
 from .runners.outcome import check
 from .runners.process import ProcessRunner
 from .runners.progress import OnProgress
+from .runners.ray_runner import RayRunner
 from .runners.results import Results, read_results
 from .runners.warm import WarmRunner
 from .runners.warm_container import take_out
@@ -68,6 +69,7 @@ class Executor:
             "process": ProcessRunner(),
             "container": ContainerRunner(self._work),
             "warm": self._warm,
+            "ray": RayRunner(self._work, config.ray.address, config.ray.token_file),
         }
         self._manifests: dict[tuple[str, int], AppManifest] = {}
 
@@ -87,7 +89,8 @@ class Executor:
         whose warm worker it gets, and its GPU; without one it is the app's first lane, and has none.
 
         Raises NoSuchProfile, AppRefused, AppOutOfTime, AppOutOfMemory, AppOutOfGpuMemory, AppCrashed,
-        AppWroteNoManifest, AppFailed, JobCancelled.
+        AppWroteNoManifest, AppFailed, JobCancelled; of a cluster NodeLost, NodeRefused, RayRefused and
+        RayUnavailable.
         """
         app = self._config.app(job.app)
         program = _placed(self._program(app, request.profile), place)
@@ -183,7 +186,10 @@ class Executor:
             check_foreign(app, self._config.routes)
         limits = replace(program.limits, output_bytes=app.output_mb * MB)
         environment = {**program.environment, **app.environment}
-        return replace(program, name=app.name, limits=limits, idle_s=app.idle_s, environment=environment)
+        program = replace(
+            program, name=app.name, limits=limits, idle_s=app.idle_s, environment=environment
+        )
+        return _for_cluster(program, app, manifest) if app.runner == "ray" else program
 
     def _manifest(self, tool: AppFolder | AppImage) -> AppManifest:
         """The app is asked once for each edition of its script, or image."""
@@ -198,6 +204,12 @@ def _placed(program: Program, place: Place | None) -> Program:
         return program
     environment = dict(place.environment) | dict(program.environment)
     return replace(program, name=place.lane, gpu=place.gpu, environment=environment)
+
+
+def _for_cluster(program: Program, app: App, manifest: AppManifest) -> Program:
+    """A node finds the image by itself, and its GPU is the cluster's to give."""
+    image, gpu_use = app.image or "", manifest.needs.gpu_use
+    return replace(program, image=image, on_node=app.on_node, gpu_use=gpu_use)
 
 
 def _given(job: Job, program: Program, request: JobRequest) -> Given:
