@@ -11,9 +11,11 @@ import pytest
 from builders import ct_series
 from made_results import Made
 from pydicom import Dataset, dcmread
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
 from pydicom.uid import generate_uid
 
-from informatics_gateway.errors import AppWroteNoManifest, InvalidResult
+from informatics_gateway.errors import AppFailed, AppWroteNoManifest, InvalidResult
 from informatics_gateway.execute import as_manifest
 from informatics_gateway.model import Manifest
 from informatics_gateway.runners.adopt import Given, adopt
@@ -118,6 +120,26 @@ def test_a_map_that_says_itself_what_it_left_is_taken_at_its_word(made, tmp_path
     adopt(output, given(made))
     assert (output / "results.json").read_text() == "{}"
     assert len(list((output / "deep").iterdir())) == 1
+
+
+def cut_off(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def without_a_number(path: Path) -> None:
+    dataset = dcmread(path)
+    dataset.add(RawDataElement(Tag("SeriesNumber"), "IS", 4, b"nine", 0, False, True))
+    dataset.save_as(path, enforce_file_format=True)
+
+
+@pytest.mark.parametrize("damage", [cut_off, without_a_number])
+def test_a_damaged_file_is_told_without_its_name(made, tmp_path, damage):
+    output = leave(made, tmp_path / "out", "segmentation")
+    [path] = (output / "deep").iterdir()
+    damage(path)
+    with pytest.raises(AppFailed, match="A DICOM file that it left cannot be read") as refused:
+        adopt(output, given(made))
+    assert path.name not in str(refused.value)
 
 
 def test_without_a_dicom_result_it_wrote_nothing(made, tmp_path):

@@ -12,11 +12,11 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from pydicom import DataElement, Dataset, dcmread
-from pydicom.errors import InvalidDicomError
 from pydicom.uid import (
     BasicTextSRStorage,
     Comprehensive3DSRStorage,
@@ -30,13 +30,15 @@ from pydicom.uid import (
     SegmentationStorage,
 )
 
-from imaging_data import content_sha256, derive_uid, file_sha256, read_header
+from imaging_data import ImagingDataError, NotDicom, content_sha256, derive_uid, file_sha256, read_header
+from imaging_data.content import UNDECODABLE
 from imaging_data.hashing import WELL_KNOWN
 
-from ..errors import AppWroteNoManifest
+from ..errors import AppFailed, AppWroteNoManifest
 from ..model import RESEARCH_ONLY
 from .results import FILE
 
+AUTHOR = "Report it to the author of the MAP."
 LONGEST_DESCRIPTION = 64  # VR LO, PS3.5 section 6.2
 # What is taken.  A picture or a page would need that sentence where it is seen, which only its maker can write.
 KINDS = {
@@ -77,10 +79,18 @@ def adopt(output: Path, given: Given) -> None:
     """Make the files in `output` results, and nothing else of what is there; write results.json last.
 
     A MAP that wrote one itself is taken at its word.  Raises AppWroteNoManifest when there is no DICOM object
-    that can be a result.
+    that can be a result, AppFailed when one is damaged.
     """
     if (output / FILE).is_file():
         return
+    try:
+        _adopt(output, given)
+    except (*UNDECODABLE, ImagingDataError) as error:
+        said = str(error) if isinstance(error, ImagingDataError) else type(error).__name__
+        raise AppFailed(f"A DICOM file that it left cannot be read: {said}", AUTHOR) from error
+
+
+def _adopt(output: Path, given: Given) -> None:
     files = [path for path in sorted(output.rglob("*")) if path.is_file()]
     found = [dataset for path in files if (dataset := _read(path)) is not None]
     if not found:
@@ -106,10 +116,12 @@ def adopt(output: Path, given: Given) -> None:
 
 def _read(path: Path) -> Dataset | None:
     """The DICOM object in a file, None for what is none or cannot be taken."""
+    content = path.read_bytes()
     try:
-        dataset = dcmread(path)
-    except InvalidDicomError:
+        read_header(content)
+    except NotDicom:
         return None
+    dataset = dcmread(BytesIO(content), force=True)
     return dataset if str(dataset.get("SOPClassUID", "")) in KINDS else None
 
 
