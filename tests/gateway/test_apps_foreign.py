@@ -185,7 +185,14 @@ def test_the_gateway_refuses_one_that_it_cannot_run(executor, cases, tmp_path, o
     assert says in refused.value.hint
 
 
-@pytest.mark.parametrize(("options", "says"), [({"runner": "warm"}, "container"), ({"rule": None}, "series")])
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"runner": "warm"}, 'runner = "container"'),
+        ({"runner": "ray"}, 'on_node = "container"'),
+        ({"rule": None}, "series"),
+    ],
+)
 def test_the_doctor_says_so_before_a_job_does(configure, options, says):
     [check] = [check for check in tools(configure("monai", **options)) if check.status == "fail"]
     assert "is a MAP of others" in check.sentence

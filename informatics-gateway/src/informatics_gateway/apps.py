@@ -177,8 +177,9 @@ def app_of(app: App, pull: bool = False) -> AppFolder | AppImage:
 
 def check_foreign(app: App, routes: Sequence[Route]) -> None:
     """A MAP of others has no worker, and does not say on which series it works.  Raises AppFailed."""
-    if app.runner == "warm":
-        raise AppFailed(f"{app.image} is a MAP of others, without a worker.", 'Say runner = "container".')
+    key, where = ("on_node", app.on_node) if app.runner == "ray" else ("runner", app.runner)
+    if where == "warm":
+        raise AppFailed(f"{app.image} is a MAP of others, without a worker.", f'Say {key} = "container".')
     if any(route.app == app.name and not route.series.to_config() for route in routes):
         raise AppFailed(
             f"{app.image} is a MAP of others, which does not say on which series it works.",
