@@ -38,7 +38,7 @@ def measure(folder: Path, packed: Packed, jobs: int, runs: int, at_once: int) ->
     every = [series(rendered, folder / "series" / str(number), number) for number in range(max(jobs, runs))]
     loop = runs / _loops(folder, packed, [paths[0].parent for paths in every[:runs]], at_once)
     gateway = jobs / _queue(folder, packed, every[:jobs], at_once)
-    return {"gateway": 60 * gateway, "loop": 60 * loop, "ratio": gateway / loop}
+    return {"gateway_per_min": 60 * gateway, "loop_per_min": 60 * loop, "ratio": gateway / loop}
 
 
 def _queue(folder: Path, packed: Packed, every: Sequence[Sequence[Path]], at_once: int) -> float:

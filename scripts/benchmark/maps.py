@@ -66,7 +66,14 @@ def _run(app: Path, wanted: set[str], **sizes: int) -> dict[str, Any]:
     return found
 
 
-def _lines(found: dict[str, Any]) -> Iterator[str]:
+def _lines(found: dict[str, Any], margin: str = "") -> Iterator[str]:
     for name, numbers in found.items():
-        yield name
-        yield from (f"  {key}: {value}" for key, value in numbers.items())
+        if isinstance(numbers, dict):
+            yield f"{margin}{name}"
+            yield from _lines(numbers, f"{margin}  ")
+        else:
+            yield f"{margin}{name}: {', '.join(f'{each:.4g}' for each in _listed(numbers))}"
+
+
+def _listed(numbers: float | list[float]) -> list[float]:
+    return numbers if isinstance(numbers, list) else [numbers]
