@@ -9,10 +9,12 @@ import pytest
 from checked import make_cases, make_results
 from mutations import MUTATIONS
 from test_apps_cli import apps, gantry, sin
+from typer.testing import CliRunner
 
 from imaging_data import SeriesRule, find_instances
 from informatics_gateway.apps import AppFolder
 from informatics_gateway.cli import contract
+from informatics_gateway.cli.apps import app
 from informatics_gateway.cli.contract import check_app
 from informatics_gateway.cli.samples import find_cases
 from informatics_gateway.runners.sealed import why_not
@@ -161,12 +163,15 @@ def test_a_models_hash_is_looked_at_before_and_after_a_run(apps, cases, tmp_path
     assert "model.ts has SHA-256 " in broken(apps, cases, tmp_path)["has its models"]
 
 
-def test_where_a_seal_is_not_permitted_that_is_said(apps, cases, tmp_path, monkeypatch):
+def test_where_a_seal_is_not_permitted_that_is_said(apps, cases, monkeypatch):
     monkeypatch.setattr(contract, "why_not", lambda: "Operation not permitted")
-    (tmp_path / "work").mkdir()
-    checks = check_app(AppFolder(apps / "copies"), None, cases, tmp_path / "work")
-    unchecked = {check.name for check in checks if check.unchecked == "Operation not permitted"}
+    words = ["check", "copies", "--apps", apps, "--case", cases[0], "--case", cases[1]]
+    done = CliRunner().invoke(app, [*map(str, words), "--json"])
+    assert done.exit_code == 0
+    told = {each["check"]: (each["passed"], each["cause"]) for each in json.loads(done.stdout)}
+    unchecked = {name for name, said in told.items() if said == (None, "Operation not permitted")}
     assert unchecked == set(SEALED)
+    assert {passed for name, (passed, _) in told.items() if name not in SEALED} == {True}
 
 
 def test_nothing_of_the_check_runs_on(apps, cases, tmp_path):
