@@ -109,6 +109,7 @@ WRONG = [
     ({"models": {"model.ts": "0" * 64}}, "has its models", "has another SHA-256 than its label says"),
     ({"models": GOOD_MODELS | {"b.ts": "0" * 64}}, "has its models", "b.ts is not in /opt/holoscan/models"),
     ({"models": {}}, "has its models", "its label org.gantry.models lacks model.ts"),
+    ({"models": ["model.ts"]}, "has its models", "its label org.gantry.models is no table"),
 ]
 
 

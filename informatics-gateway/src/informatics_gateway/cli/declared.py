@@ -69,7 +69,7 @@ def check_series(manifest: AppManifest, program: Program, cases: Sequence[Case])
 def model_hashes(app: AppFolder | AppImage, program: Program, names: Sequence[str]) -> Mapping[str, str]:
     """SHA-256 by name of those of the model files that are known."""
     if isinstance(app, AppImage):
-        return _labelled(app)
+        return _labelled(app) or {}
     there = [name for name in names if (program.models / name).is_file()]
     return {name: known_sha256(program.models / name) for name in there}
 
@@ -105,20 +105,22 @@ def _image_models(app: AppImage, manifest: AppManifest) -> Check:
     """Whether the model files in the image are those of its label."""
     if app.is_foreign and MODELS_LABEL not in app.image().labels:
         return Check("has its models", unchecked=f"it has no label {MODELS_LABEL} to compare them with")
-    try:
-        labelled = _labelled(app)
-    except ValueError:
-        return Check("has its models", f"its label {MODELS_LABEL} is not JSON")
+    labelled = _labelled(app)
+    if labelled is None:
+        return Check("has its models", f"its label {MODELS_LABEL} is no table of texts in JSON")
     if missing := sorted(set(manifest.models) - set(labelled)):
         return Check("has its models", f"its label {MODELS_LABEL} lacks {', '.join(missing)}")
     return Check("has its models", _other_models(app, labelled) if labelled else "")
 
 
-def _labelled(app: AppImage) -> dict[str, str]:
-    said: Any = json.loads(app.image().labels.get(MODELS_LABEL, "{}"))
-    if not isinstance(said, dict):
-        raise ValueError(f"{MODELS_LABEL} is no table")
-    return {str(name): str(sha256) for name, sha256 in said.items()}
+def _labelled(app: AppImage) -> dict[str, str] | None:
+    """SHA-256 by name as the label says; None where it cannot be read."""
+    try:
+        said: Any = json.loads(app.image().labels.get(MODELS_LABEL, "{}"))
+    except ValueError:
+        return None
+    texts = isinstance(said, dict) and all(isinstance(sha256, str) for sha256 in said.values())
+    return said if texts else None
 
 
 def _other_models(app: AppImage, labelled: Mapping[str, str]) -> str:
