@@ -186,9 +186,7 @@ class Executor:
             check_foreign(app, self._config.routes)
         limits = replace(program.limits, output_bytes=app.output_mb * MB)
         environment = {**program.environment, **app.environment}
-        program = replace(
-            program, name=app.name, limits=limits, idle_s=app.idle_s, environment=environment
-        )
+        program = replace(program, name=app.name, limits=limits, idle_s=app.idle_s, environment=environment)
         return _for_cluster(program, app, manifest) if app.runner == "ray" else program
 
     def _manifest(self, tool: AppFolder | AppImage) -> AppManifest:
