@@ -189,16 +189,18 @@ def test_a_gpu_is_the_clusters_to_give_and_an_idle_worker_makes_room(bench, clus
     assert '"CUDA_VISIBLE_DEVICES": ""' in (bench.kept() / "output" / "seen.json").read_text()
 
 
-def test_another_token_is_refused(cluster, tmp_path):
-    wrong = tmp_path / "wrong"
-    wrong.write_text("0" * 64)
-    bench = RayBench(tmp_path / "storage", cluster.tables | {"token_file": wrong})
+def test_without_a_token_it_is_refused(cluster, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    bench = RayBench(tmp_path / "storage", {"address": cluster.address})
     with pytest.raises(RayRefused):
         bench.execute(bench.of("tool", "done"))
 
 
-def test_a_cluster_that_is_away_is_waited_for(cluster, tmp_path):
-    bench = RayBench(tmp_path, {"address": "127.0.0.1:1", "token_file": cluster.token})
+@pytest.mark.parametrize("other", ["address", "token_file"])
+def test_a_cluster_that_is_away_or_has_another_token_is_waited_for(cluster, tmp_path, other):
+    (tmp_path / "wrong").write_text("0" * 64)
+    wrong = {"address": "127.0.0.1:1", "token_file": tmp_path / "wrong"}
+    bench = RayBench(tmp_path, cluster.tables | {other: wrong[other]})
     cancelled = threading.Event()
     thread, ends = _run_aside(bench, make_job(tmp_path, "done"), cancelled)
     wait_for(lambda: any(line.startswith("waits for the Ray cluster") for line in bench.told))

@@ -138,14 +138,14 @@ class RegistryUnavailable(ImageUnavailable):
 
 
 class RayUnavailable(GantryError):
-    """The Ray cluster does not answer."""
+    """The Ray cluster does not answer, or does not take this gateway's token."""
 
-    hint = "See whether `ray status` answers on this machine, and `address` of [ray]; docs/scale.md."
+    hint = "See whether `ray status` answers with the same token, and `address` of [ray]; docs/scale.md."
     retryable = True
 
 
 class RayRefused(GantryError):
-    """The Ray cluster does not take this gateway."""
+    """There is no token for the Ray cluster."""
 
     hint = "Give the cluster's token, with `token_file` of [ray] or in ~/.ray/auth_token; docs/scale.md."
 

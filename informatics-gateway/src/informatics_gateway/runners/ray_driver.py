@@ -32,6 +32,7 @@ from .watch import TICK_S
 
 NEWS_EVERY_S = 0.5
 LOOKS_AROUND_S = 1.0
+LOOKS_FOR_S = 10.0
 
 
 def serve(errand: Errand, places: Places) -> None:
@@ -132,6 +133,9 @@ def _take_in(order: Order, outcome: Outcome) -> None:
 def _connect(address: str) -> None:
     """Raises RayRefused, RayUnavailable."""
     try:
+        if address != "auto":  # of one that is away, Ray would try for a minute
+            host, _, port = address.rpartition(":")
+            socket.create_connection((host, int(port)), LOOKS_FOR_S).close()
         ray.init(address, log_to_driver=False, logging_level=logging.WARNING)
     except AuthenticationError as error:
         raise RayRefused(plain(str(error))) from error

@@ -29,6 +29,7 @@ from .process import ProcessRunner
 from .ray_parcels import NO_FAULT, Fault, Order, Outcome, fault_of, pack, sha256, unpack
 from .ray_watchman import watch_over
 from .warm import WarmRunner
+from .watch import bytes_in
 
 RESULTS = ("output", "app.log")
 
@@ -60,7 +61,7 @@ class Station:
                 self._fill(folder, parcels)
                 ended, fault = self._run(order, folder)
                 strange = folders.take_out_strange(folder)
-                refs = [ray.put(parcel) for parcel in pack(folder.path, *RESULTS)]
+                refs = [ray.put(parcel) for parcel in pack(folder.path, *_travels(order, folder))]
                 return Outcome(ended, fault, refs, strange, self.news())
             finally:
                 folders.remove(folder.path)
@@ -101,6 +102,12 @@ class Station:
                 return runner.run(program, task, self._cancelled), NO_FAULT
         except ExplainedError as error:
             return None, fault_of(error)
+
+
+def _travels(order: Order, folder: AttemptFolder) -> tuple[str, ...]:
+    """What of a job's folder goes to the gateway: not the output of an app that was ended for its size."""
+    limit = order.program.limits.output_bytes
+    return RESULTS if bytes_in([folder.output], limit) <= limit else ("app.log",)
 
 
 def _here(order: Order) -> Program:

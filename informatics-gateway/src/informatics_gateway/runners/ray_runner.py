@@ -134,6 +134,7 @@ class Link:
         try:
             self._hear(cancelled)
         except BaseException:
+            self._process.kill()  # it tries for long, and has started nothing
             self.end()
             raise
 
