@@ -59,7 +59,9 @@ def test_only_the_folders_can_be_written_to(tmp_path):
 
 def test_the_exit_status_is_the_commands_own(tmp_path):
     assert run(tmp_path, "raise SystemExit(3)")[0].returncode == 3
-    assert run(tmp_path, "import os; os.kill(os.getpid(), 9)")[0].returncode == -signal.SIGKILL
+    for number in (signal.SIGKILL, signal.SIGPIPE):
+        code = f"import os, signal; signal.signal(13, signal.SIG_DFL); os.kill(os.getpid(), {int(number)})"
+        assert run(tmp_path, code)[0].returncode == -number
 
 
 def test_where_it_is_not_permitted_the_reason_is_said(tmp_path, monkeypatch):

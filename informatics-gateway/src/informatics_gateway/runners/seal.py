@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 NOT_PERMITTED = 125
+PYTHONS_OWN = (signal.SIGINT, signal.SIGPIPE)  # which Python does not leave as they are
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE, MS_NOSUID, MS_NODEV = 0x1000, 0x4000, 1 << 18, 2, 4
 SYS_MOUNT_SETATTR, AT_FDCWD, AT_RECURSIVE, READ_ONLY = 442, -100, 0x8000, 1
@@ -108,7 +109,8 @@ def main(arguments: list[str]) -> int:
         status = run(command)
         json.dump({"network": asked_for_the_network() - before}, file)
     if status < 0:
-        signal.signal(-status, signal.SIG_DFL) if -status not in (signal.SIGKILL, signal.SIGSTOP) else None
+        if -status in PYTHONS_OWN:
+            signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     return status
 
