@@ -108,9 +108,8 @@ def test_what_the_app_tells_and_its_node_are_told(bench):
     assert "predict 0.5" in bench.told
 
 
-def test_the_app_gets_its_input_read_only_and_nothing_of_the_gateways_secrets(bench, monkeypatch):
-    job = bench.of("cold", "see")
-    bench.execute(job)
+def test_the_app_gets_its_input_read_only_and_no_token(bench):
+    bench.execute(bench.of("cold", "see"))
     seen = (bench.kept() / "output" / "seen.json").read_text()
     assert seen.count("0o100444") == 2
     assert "TOKEN" not in seen
