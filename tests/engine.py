@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -68,16 +68,18 @@ class Podman:
                 self("import", "--quiet", str(HOME / "base.tar"), BASE)
                 (HOME / "base.tar").unlink()
 
-    def build(self, name: str, app: Path, labels: Mapping[str, object] | None = None) -> str:
+    def build(
+        self, name: str, app: Path, labels: Mapping[str, object] | None = None, more: Sequence[str] = ()
+    ) -> str:
         """An image with the files of the folder `app` in /opt/holoscan/app; its reference by digest.
 
-        A label that is no text is written as JSON.
+        A label that is no text is written as JSON.  `more`: lines of its Containerfile.
         """
         texts = {
             key: value if isinstance(value, str) else json.dumps(value)
             for key, value in (labels or {}).items()
         }
-        lines = [f"FROM {BASE}", "COPY app /opt/holoscan/app"]
+        lines = [f"FROM {BASE}", "COPY app /opt/holoscan/app", *more]
         flags = [f"--label={key}={value}" for key, value in texts.items()]
         with tempfile.TemporaryDirectory() as context:
             shutil.copytree(app, Path(context) / "app", ignore=shutil.ignore_patterns("__pycache__"))

@@ -16,6 +16,8 @@ from pathlib import Path
 import engine
 import pytest
 
+from informatics_gateway.runners.sealed import why_not
+
 LIST = Path(__file__).with_name("allowed-skips")
 HERE = pytest.StashKey["Skips"]()
 
@@ -54,9 +56,14 @@ def _answers(program: str, *arguments: str) -> bool:
     return done.returncode == 0
 
 
+def _no_seal(_: str) -> bool:
+    return bool(why_not())
+
+
 CONDITIONS: dict[str, Callable[[str], bool]] = {
     "no-samples": _no_samples,
     "no-program": _no_program,
+    "no-seal": _no_seal,
     "no-engine": _no_engine,
     "no-podman": _no_podman,
     "no-compose": _no_compose,

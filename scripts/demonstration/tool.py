@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from informatics_gateway.apps import AppFolder, AppManifest, find_app
+from informatics_gateway.app_manifest import AppManifest
+from informatics_gateway.apps import AppFolder, find_app
 
 BUTTONS = {"lung_densitometry": "LUNGS"}  # the others' are their names
 

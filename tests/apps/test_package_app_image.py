@@ -4,15 +4,23 @@
 import json
 import re
 import subprocess
+import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from app_process import run_app
 from packageapp.building import MADE, OFFLINE_BASE, Builder, sources
 from packaged import ROOT, Packager
 
+from informatics_gateway.apps import AppImage
+from informatics_gateway.cli.declared import check_declared
+from informatics_gateway.runners import Layout
+from informatics_gateway.runners.engine import find_engine
+
 APPS = ROOT / "apps"
 LUNGS, ORGANS = APPS / "lung_densitometry", APPS / "organ_segmentation"
+GANTRY = Path(sys.executable).with_name("gantry")
 JOB = {"content_datetime": "2026-11-20T09:15:00+00:00"}
 PAGE = (
     (APPS / "README.md")
@@ -55,6 +63,25 @@ def test_its_results_are_those_of_the_app_itself(packager, lungs, chest_series, 
     assert said[0]["results"]
     for one in said[0]["results"]:
         assert (image / one["file"]).read_bytes() == (direct / one["file"]).read_bytes()
+
+
+@pytest.mark.parametrize("image", ["lungs", "organs"])
+def test_it_keeps_the_contract(packager, request, image):
+    done = packager.do(GANTRY, "apps", "check", request.getfixturevalue(image), "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {check["passed"] for check in json.loads(done.stdout)} == {True}
+
+
+def test_the_packagers_own_image_is_a_map_of_others_to_the_gateway(packager, lungs, monkeypatch):
+    for name, value in packager.environment.items():
+        monkeypatch.setenv(name, value)
+    image = AppImage(find_engine().digest(lungs.replace(":", "-x64-workstation-dgpu-linux-amd64:")))
+    manifest, foreign = image.manifest(), image.foreign()
+    assert (manifest.version, manifest.series.to_config()) == (lungs.partition(":")[2], {})
+    assert foreign.layout == Layout(foreign=manifest.version)
+    assert foreign.environment == {"PYTHONUSERBASE": "/home/holoscan/.local"}
+    found = list(check_declared(image, manifest, image.program(manifest)))
+    assert [check.broken for check in found if check.broken] == []
 
 
 def test_it_says_what_it_is_without_being_run(packager, lungs):

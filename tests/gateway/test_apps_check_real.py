@@ -43,7 +43,7 @@ def test_an_app_that_keeps_its_first_volume_is_caught(tmp_path, cases):
     )
 
 
-def test_the_script_makes_its_phantoms_and_checks_the_apps_it_is_given():
+def test_the_script_checks_the_apps_it_is_given_on_phantoms():
     command = [ROOT / "scripts" / "check-apps", APPS / "torch_free"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

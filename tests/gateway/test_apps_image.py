@@ -1,40 +1,64 @@
 # SPDX-License-Identifier: Apache-2.0
 """`gantry apps` with an image in place of a folder."""
 
+import hashlib
 import json
 import shutil
 
 import pytest
-from builders import ct_series
+from checked import make_cases, make_results
 from test_apps_cli import APPS, gantry
 
-from informatics_gateway.apps import MANIFEST_LABEL, AppFolder
+from informatics_gateway.apps import MANIFEST_LABEL, AppFolder, AppImage
+from informatics_gateway.cli.declared import MODELS_LABEL, check_declared
 from informatics_gateway.runners.describe import describe
+from informatics_gateway.runners.engine import find_engine
 
 pytestmark = pytest.mark.engine
 
 
-def build(engine, folder, sin: str = "") -> str:
-    """The app `copies` in an image, which does this wrong; its name."""
+MODEL = b"weights"
+GOOD_MODELS = {"model.ts": hashlib.sha256(MODEL).hexdigest()}
+VARIABLES = {
+    "HOLOSCAN_INPUT_PATH": "/var/holoscan/input",
+    "HOLOSCAN_OUTPUT_PATH": "/var/holoscan/output",
+    "HOLOSCAN_MODEL_PATH": "/opt/holoscan/models",
+}
+
+
+def build(
+    engine,
+    folder,
+    sin: str = "",
+    *,
+    models: dict[str, str] | None = None,
+    variables: dict[str, str] = VARIABLES,
+    user: str = "1000",
+) -> str:
+    """The app `copies` in an image with a model, which does this wrong; its name."""
     folder.mkdir()
     shutil.copy(APPS / "copies" / "app.py", folder / "__main__.py")
     (folder / "sin").write_text(sin)
-    manifest = json.loads(describe(AppFolder(APPS / "copies").script))
+    (folder / "models").mkdir()
+    (folder / "models" / "model.ts").write_bytes(MODEL)
+    make_results(folder, [folder.parent / "a", folder.parent / "b"])
+    manifest = json.loads(describe(AppFolder(APPS / "copies").script)) | {"models": ["model.ts"]}
     name = f"gantry-test-copies-{sin.replace(' ', '-') or 'good'}"
-    engine.build(name, folder, {MANIFEST_LABEL: manifest})
+    said = [f"ENV {key}={value}" for key, value in variables.items()]
+    lines = ["RUN ln -s app/models /opt/holoscan/models", *said, *([f"USER {user}"] if user else [])]
+    labels = {MANIFEST_LABEL: manifest, MODELS_LABEL: GOOD_MODELS if models is None else models}
+    engine.build(name, folder, labels, lines)
     return f"localhost/{name}:latest"
 
 
 @pytest.fixture
-def image(engine, tmp_path) -> str:
-    return build(engine, tmp_path / "image")
+def cases(tmp_path) -> list[str]:
+    return [word for case in make_cases(tmp_path) for word in ("--case", str(case))]
 
 
 @pytest.fixture
-def cases(tmp_path) -> list[str]:
-    for name in "ab":
-        ct_series(tmp_path / name, slices=3, patient_id=f"PATIENT-{name}", PatientName=f"{name.upper()}^Case")
-    return ["--case", str(tmp_path / "a"), "--case", str(tmp_path / "b")]
+def image(engine, cases, tmp_path) -> str:
+    return build(engine, tmp_path / "image")
 
 
 def test_list_shows_the_images_of_apps_by_digest(image, tmp_path):
@@ -57,9 +81,45 @@ def test_check_passes_an_image_that_keeps_the_contract(image, cases):
     assert "keeps the contract" in done.stdout
 
 
-def test_check_fails_an_image_that_keeps_patients_data(engine, cases, tmp_path):
-    done = gantry("check", build(engine, tmp_path / "image", "remembers how many"), *cases, expect=1)
-    assert "keeps nothing between jobs" in done.stdout
+SINS = [
+    ("remembers how many", "keeps nothing between jobs", "run 2 (B, cold) and run 2 (B, warm) differ"),
+    ("calls home", "needs no network", "[Errno 101] Network is unreachable"),
+    ("writes elsewhere", "writes to its output only", "[Errno 30] Read-only file system"),
+    ("no manifest", "runs cold", "The app ended without writing results.json"),
+    ("exits 0 on failure", "says when it fails", "with an empty input its exit status is 0"),
+]
+
+
+@pytest.mark.parametrize(("sin", "name", "cause"), SINS, ids=[sin for sin, _, _ in SINS])
+def test_check_fails_an_image_that_sins(engine, cases, tmp_path, sin, name, cause):
+    done = gantry("check", build(engine, tmp_path / "image", sin), *cases, "--json", expect=1)
+    failed = {each["check"]: each["cause"] for each in json.loads(done.stdout) if each["passed"] is False}
+    assert list(failed) == [name]
+    assert cause in failed[name]
+
+
+WRONG = [
+    ({"user": ""}, "runs as a user", "its user is root"),
+    ({"variables": {}}, "says where its folders are", "the image does not set HOLOSCAN_INPUT_PATH"),
+    (
+        {"variables": VARIABLES | {"HOLOSCAN_MODEL_PATH": "/models"}},
+        "says where its folders are",
+        "the image sets HOLOSCAN_MODEL_PATH to /models",
+    ),
+    ({"models": {"model.ts": "0" * 64}}, "has its models", "has another SHA-256 than its label says"),
+    ({"models": GOOD_MODELS | {"b.ts": "0" * 64}}, "has its models", "b.ts is not in /opt/holoscan/models"),
+    ({"models": {}}, "has its models", "its label org.gantry.models lacks model.ts"),
+    ({"models": ["model.ts"]}, "has its models", "its label org.gantry.models is no table"),
+]
+
+
+@pytest.mark.parametrize(("how", "name", "cause"), WRONG)
+def test_what_is_wrong_with_an_image_is_seen_without_a_run(engine, cases, tmp_path, how, name, cause):
+    image = AppImage(find_engine().digest(build(engine, tmp_path / "image", **how)))
+    manifest = image.manifest()
+    found = check_declared(image, manifest, image.program(manifest))
+    assert {check.name: cause in check.broken for check in found if check.broken} == {name: True}
+    assert not [each for each in engine("ps", "--all", "--format", "{{.Names}}").split() if "look" in each]
 
 
 def test_an_image_that_is_not_there_is_named(engine, cases, tmp_path):

@@ -7,7 +7,7 @@ import pynvml
 import pytest
 from fake_nvml import FakeCard, FakeNvml
 
-from informatics_gateway.apps import AppManifest, Needs
+from informatics_gateway.app_manifest import AppManifest, Needs
 from informatics_gateway.cli.trial import with_gpu
 from informatics_gateway.gpu.nvml import Device, Nvml
 from informatics_gateway.runners import Limits, Program

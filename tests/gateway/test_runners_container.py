@@ -126,14 +126,15 @@ def test_the_environment_of_the_configuration_reaches_the_app(open_bench):
 
 
 def test_a_models_folder_of_the_configuration_takes_the_place_of_the_images(open_bench, tmp_path):
-    (tmp_path / "weights").mkdir(mode=0o755)
-    bench = open_bench(runner="container", models=tmp_path / "weights")
+    weights = tmp_path / 'weights: of "today", ro'  # what paths may have and an engine's options are made of
+    weights.mkdir(mode=0o755)
+    bench = open_bench(runner="container", models=weights)
     aside = bench.run_aside("hang")
     aside.read("hangs")
     [name] = bench.containers()
     mounts = json.loads(bench.podman("inspect", name))[0]["Mounts"]
     models = next(each for each in mounts if each["Destination"] == "/opt/holoscan/models")
-    assert (models["Source"], models["RW"]) == (str(tmp_path / "weights"), False)
+    assert (models["Source"], models["RW"]) == (str(weights), False)
     aside.cancelled.set()
     aside.end()
 

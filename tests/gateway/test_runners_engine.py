@@ -13,9 +13,9 @@ from informatics_gateway.errors import (
     ImageUnavailable,
     RegistryUnavailable,
 )
-from informatics_gateway.runners import Limits, Program
+from informatics_gateway.runners import Layout, Limits, Program
 from informatics_gateway.runners import engine as module
-from informatics_gateway.runners.container import MODELS, Container, Plan, options
+from informatics_gateway.runners.container import Container, Plan, options
 from informatics_gateway.runners.engine import Engine, find_engine
 
 ZEROS = "sha256:" + "0" * 64
@@ -110,7 +110,7 @@ def test_a_gpu_that_the_engine_cannot_give_is_an_error(engine, stub_image, tmp_p
 
 def plan(image: str, log: Path = Path(os.devnull), **others) -> Plan:
     """A plan for a container."""
-    program = Program("tool", Path("/opt"), MODELS, Limits(60, 300), image=image, **others)
+    program = Program("tool", Path("/opt"), Layout().models, Limits(60, 300), image=image, **others)
     return Plan(program, "gantry-x-1.1", "x", (), {}, (), log)
 
 

@@ -36,10 +36,11 @@ def test_it_sees_one_attempts_folders_only(bench):
     assert seen["here"] == ["app.log", "input", "output"]
 
 
-def test_what_a_job_left_in_tmp_is_gone_before_the_next(bench):
-    bench.run("litter")
+@pytest.mark.parametrize("folder", ["/tmp", "/dev/shm"])
+def test_what_a_job_left_is_gone_before_the_next(bench, folder):
+    bench.run("litter", folder=folder)
     first = bench.identity()
-    bench.run("litter")
+    bench.run("litter", folder=folder)
     assert bench.identity() == first
     assert json.loads((bench.kept() / "output" / "found.json").read_text()) == []
 

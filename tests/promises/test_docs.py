@@ -32,6 +32,7 @@ RUN_BY = {
     "scripts/train-organ-model": "tests/apps/test_organ_segmentation.py::test_the_command_measures",
     "docker compose up": "tests/promises/test_compose.py::test_studies_and_jobs_survive_down_and_up",
     "docker compose down": "tests/promises/test_compose.py::test_studies_and_jobs_survive_down_and_up",
+    "ray": "tests/gateway/test_scale_page.py::test_the_commands_of_the_page_make_a_cluster_that_asks_for_its_token",
     "gantry serve": "tests/line/test_line.py",
     "gantry apps check": "tests/gateway/test_apps_check.py",
 }

@@ -23,6 +23,7 @@ LAYERS = "The line is layered, and its steps do not import each other"
 MAP = "What runs inside a MAP is layered: nothing imports in a circle"
 SQL = "Only the store speaks SQL"
 DIMSE = "Only receive and destinations/dimse speak DIMSE"
+RAY = "Only the ray runner imports Ray"
 MONAI = "Only the graph imports MONAI Deploy"
 
 # A module, the import that it must not have, and the contract that says so.
@@ -41,6 +42,8 @@ BREAKS = [
     ("informatics_gateway.execute", "import pynetdicom", DIMSE),
     ("informatics_gateway.destinations.dicomweb", "import pynetdicom", DIMSE),
     ("imaging_operators.app", "import monai.deploy.core", MONAI),
+    ("informatics_gateway.runners.ray_runner", "import ray", RAY),
+    ("informatics_gateway.execute", "import ray", RAY),
 ]
 
 

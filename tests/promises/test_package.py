@@ -56,7 +56,7 @@ def _name(requirement: str) -> str:
 
 
 EXTRAS = PROJECT["optional-dependencies"]
-REQUIREMENTS = [*PROJECT["dependencies"], *EXTRAS["apps"], *EXTRAS["dev"]]
+REQUIREMENTS = [*PROJECT["dependencies"], *EXTRAS["apps"], *EXTRAS["ray"], *EXTRAS["dev"]]
 
 
 @pytest.mark.parametrize("requirement", REQUIREMENTS, ids=_name)
@@ -69,6 +69,6 @@ def test_every_requirement_is_pinned(requirement):
 
 
 def test_a_bare_gateway_host_gets_no_torch():
-    heavy = {"torch", "monai", "monai-deploy-app-sdk", "holoscan-cu13"}
+    heavy = {"torch", "monai", "monai-deploy-app-sdk", "holoscan-cu13", "ray"}
     assert heavy.isdisjoint(map(_name, PROJECT["dependencies"]))
-    assert heavy <= set(map(_name, EXTRAS["apps"]))
+    assert heavy <= set(map(_name, [*EXTRAS["apps"], *EXTRAS["ray"]]))

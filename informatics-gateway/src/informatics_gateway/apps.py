@@ -4,103 +4,20 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from imaging_data.model_lock import FILE, BadModelLock, ModelFault, Models, read_lock
 
-from imaging_data import SeriesRule
-from imaging_data.model_lock import FILE, BadModelLock, ModelFault, Models, is_model_name, read_lock
-
-from .config import App
-from .errors import AppFailed, AppLacksModels, GantryError, NoSuchProfile
-from .runners import BUNDLE, Limits, Program
-from .runners.container import MAIN, MODELS
+from .app_manifest import AppManifest, read_manifest
+from .config import App, Route
+from .errors import AppFailed, AppLacksModels, GantryError
+from .foreign import Foreign, read_foreign
+from .runners import BUNDLE, Layout, Limits, Program
 from .runners.describe import describe
-from .runners.engine import find_engine
+from .runners.engine import Image, find_engine
 
 MANIFEST_LABEL = "org.gantry.manifest"
+CONTEXT = "manifest.json"
 SCRIPTS = ("app.py", "__main__.py", BUNDLE)
-ProfileName = Annotated[str, Field(pattern=r"^[a-z0-9_.-]{1,64}$")]
-
-
-def _model_name(name: str) -> str:
-    if not is_model_name(name):
-        raise ValueError("must be a path within the models folder")
-    return name
-
-
-ModelName = Annotated[str, Field(max_length=1024), AfterValidator(_model_name)]
-
-
-class Needs(BaseModel):
-    """What the app asks for: threads (0: any), MB, seconds; `gpu`: "" where `gpu_memory_mb` says it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    cpu: int = Field(ge=0)
-    memory_mb: int = Field(gt=0)
-    gpu_memory_mb: int = Field(ge=0)
-    timeout_s: float = Field(gt=0)
-    gpu: Literal["required", "preferred", "none", ""] = ""
-
-    @property
-    def gpu_use(self) -> Literal["required", "preferred", "none"]:
-        """Whether a job gets a GPU: one that asks for memory and says no more cannot do without."""
-        return self.gpu or ("required" if self.gpu_memory_mb else "none")
-
-
-class AppManifest(BaseModel):
-    """What `python app.py manifest` prints (docs/map-contract.md)."""
-
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
-
-    name: str = Field(min_length=1, max_length=64)
-    version: str = Field(min_length=1)
-    creator: str
-    digest: str = Field(min_length=1)
-    series: SeriesRule
-    needs: Needs
-    models: tuple[ModelName, ...]
-    profiles: dict[ProfileName, dict[str, Any]] = {}  # the first is the default
-    cheaper: dict[ProfileName, ProfileName] = {}  # which profile takes less GPU memory than this one
-
-    @field_validator("series", mode="before")
-    @classmethod
-    def rule(cls, conditions: Any) -> SeriesRule:
-        return SeriesRule.from_config(conditions)
-
-    @model_validator(mode="after")
-    def cheaper_profiles_are_there(self) -> Self:
-        """Refuse a profile that is not there, and a chain that never ends."""
-        names = list(self.profiles)
-        for profile, cheaper in self.cheaper.items():
-            if profile not in names or cheaper not in names:
-                raise ValueError(f"cheaper: {profile!r} and {cheaper!r} must be profiles")
-            if cheaper in self.cheaper:
-                raise ValueError(f"cheaper: {cheaper!r} is itself replaced; name the cheapest at once")
-        return self
-
-    def cheaper_than(self, profile: str) -> str:
-        """The profile for a job that ran out of GPU memory in this one ("": the default), "" for none."""
-        return self.cheaper.get(profile or next(iter(self.profiles), ""), "")
-
-    def check_profile(self, name: str) -> None:
-        """Raise NoSuchProfile when the app has no profile of this name; "" is its default one."""
-        if name and name not in self.profiles:
-            there = ", ".join(self.profiles) or "none"
-            raise NoSuchProfile(f"{self.name} has not {name!r} but: {there}.")
-
-    def but_with(self, **needs: float | str) -> "AppManifest":
-        """The same with other needs."""
-        return self.model_copy(update={"needs": self.needs.model_copy(update=needs)})
 
 
 @dataclass(frozen=True)
@@ -128,9 +45,20 @@ class AppFolder:
         raise AppFailed(f"{self.path} has no {' or '.join(SCRIPTS)}.", "Give the folder of an app.")
 
     @property
+    def is_context(self) -> bool:
+        """Whether it is what `scripts/package-app NAME --context` writes, which holds the app's own folder."""
+        return (self.path / CONTEXT).is_file() and (self.path / "apps").is_dir()
+
+    @property
+    def source(self) -> Path:
+        """The folder that the app's author wrote."""
+        inner = sorted((self.path / "apps").iterdir()) if self.is_context else []
+        return (inner[0] if inner else self.path).resolve()
+
+    @property
     def models(self) -> Path:
         """Where its models are unless the configuration says otherwise."""
-        return self.path.resolve() / "models"
+        return self.source / "models"
 
     @property
     def edition(self) -> int:
@@ -140,7 +68,7 @@ class AppFolder:
 
     def manifest(self) -> AppManifest:
         """What the app says of itself.  Raises AppFailed, naming the field."""
-        return _manifest(describe(self.script), f"run `python {self.script} manifest`")
+        return read_manifest(describe(self.script), f"run `python {self.script} manifest`")
 
     def program(self, manifest: AppManifest, models: Path | None = None) -> Program:
         """What a runner needs to start the app, with what it declares.
@@ -162,7 +90,7 @@ class AppFolder:
         Raises AppFailed for a model.lock that is not as agreed.
         """
         try:
-            return list(Models.of(self.path, models).faults(manifest.models, thorough))
+            return list(Models.of(self.source, models).faults(manifest.models, thorough))
         except BadModelLock as error:
             raise AppFailed(str(error), error.hint) from error
 
@@ -195,23 +123,47 @@ class AppImage:
     @property
     def models(self) -> Path:
         """Where its models are in a container of it."""
-        return MODELS
+        return Layout().models
 
     def manifest(self) -> AppManifest:
-        """What the app says of itself in the image's label.  Raises what `Engine.image` raises, and AppFailed."""
-        labels = find_engine().image(self.reference, self.pull).labels
-        if MANIFEST_LABEL not in labels:
+        """What the app says of itself in the image's label or, of a MAP of others, in its app.json and pkg.json.
+
+        Raises what `Engine.image` raises, and AppFailed.
+        """
+        labels = self.image().labels
+        if MANIFEST_LABEL in labels:
+            return read_manifest(labels[MANIFEST_LABEL], "make the image anew with scripts/package-app")
+        return self.foreign().manifest
+
+    def image(self) -> Image:
+        """What the engine knows of it.  Raises what `Engine.image` raises."""
+        return find_engine().image(self.reference, self.pull)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it is a MAP that was not made by scripts/package-app."""
+        return MANIFEST_LABEL not in self.image().labels
+
+    def foreign(self) -> Foreign:
+        """What a MAP of others says.  Raises AppFailed when it is none."""
+        found = read_foreign(self.image(), self.name)
+        if found is None:
             raise AppFailed(
-                f"{self.reference} has no label {MANIFEST_LABEL}, so it is no image of an app of ours.",
-                "Make it with scripts/package-app.",
+                f"{self.reference} has no label {MANIFEST_LABEL} and no app.json of a MAP.",
+                "Make it with scripts/package-app or `monai-deploy package`.",
             )
-        return _manifest(labels[MANIFEST_LABEL], "make the image anew with scripts/package-app")
+        return found
 
     def program(self, manifest: AppManifest, models: Path | None = None) -> Program:
         """What a runner needs to start the app.  Raises ImageUnavailable, and what else `Engine.image` raises."""
-        image = find_engine().image(self.reference, self.pull).id
-        limits, models = Limits(manifest.needs.timeout_s, manifest.needs.memory_mb), models or self.models
-        return Program(self.name, Path(MAIN), models.absolute(), limits, manifest.needs.cpu, image=image)
+        foreign = self.foreign() if self.is_foreign else None
+        layout, environment = (foreign.layout, foreign.environment) if foreign else (Layout(), {})
+        needs, models = manifest.needs, (models or layout.models).absolute()
+        limits = Limits(needs.timeout_s, needs.memory_mb)
+        image = self.image().id
+        return Program(
+            self.name, Path(), models, limits, needs.cpu, image=image, layout=layout, environment=environment
+        )
 
     def model_faults(self, manifest: AppManifest, models: Path, thorough: bool = False) -> list[ModelFault]:
         """None: an image's models are a part of its digest."""
@@ -223,16 +175,16 @@ def app_of(app: App, pull: bool = False) -> AppFolder | AppImage:
     return AppImage(app.image, pull) if app.image else AppFolder(app.path or Path())
 
 
-def _manifest(text: str, how_to_look: str) -> AppManifest:
-    try:
-        return AppManifest.model_validate_json(text)
-    except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, problem["loc"])) or "it"
+def check_foreign(app: App, routes: Sequence[Route]) -> None:
+    """A MAP of others has no worker, and does not say on which series it works.  Raises AppFailed."""
+    key, where = ("on_node", app.on_node) if app.runner == "ray" else ("runner", app.runner)
+    if where == "warm":
+        raise AppFailed(f"{app.image} is a MAP of others, without a worker.", f'Say {key} = "container".')
+    if any(route.app == app.name and not route.series.to_config() for route in routes):
         raise AppFailed(
-            f"Its manifest is not as agreed: {where}: {problem['msg']}.",
-            f"See docs/map-contract.md, and {how_to_look}.",
-        ) from error
+            f"{app.image} is a MAP of others, which does not say on which series it works.",
+            "Give `series` of its [[route]].",
+        )
 
 
 def find_apps(folder: Path) -> list[AppFolder]:

@@ -124,6 +124,18 @@ class Gpu(Section):
     cards: tuple[str, ...] = ()
 
 
+class Ray(Section):
+    """The cluster for apps of runner "ray": its address, or "auto" for the one that this machine is a node of.
+
+    `token_file`: of its token, which is always asked for; without it Ray looks in its own places.
+    """
+
+    address: Annotated[str, Field(pattern=r"^(auto|[A-Za-z0-9.-]+:[0-9]{1,5})$")] = "auto"
+    token_file: Path | None = None
+
+    resolve = field_validator("token_file")(lambda path, info: path and _from_file_folder(path, info))
+
+
 class Source(Section):
     """Who may send; everybody else is refused.  `priority`: of all that it sends, whatever the route says."""
 
@@ -205,7 +217,8 @@ class App(Section):
     name: Name
     path: Path | None = None
     image: ImageName | None = None
-    runner: Literal["process", "warm", "container"] = "process"  # of an image: "container"
+    runner: Literal["process", "warm", "container", "ray"] = "process"  # of an image: "container"
+    on_node: Literal["process", "warm", "container"] = "warm"  # of runner "ray": which one works on the node
     stage: Literal["draft", "shadow"] = "shadow"
     models: Path | None = (
         None  # the models folder; by default models/ in the app's folder, or the image's own
@@ -230,9 +243,10 @@ class App(Section):
     def folder_or_image(self) -> Self:
         if (self.path is None) == (self.image is None):
             raise ValueError(f"{self.name}: give one of path and image")
-        if self.image and self.runner == "process":
+        where = self.on_node if self.runner == "ray" else self.runner
+        if self.image and where == "process":
             raise ValueError(f'{self.name}: an image is run by runner "container" or "warm"')
-        if self.path and self.runner == "container":
+        if self.path and where == "container":
             raise ValueError(
                 f'{self.name}: runner "container" needs an image; a folder is "process" or "warm"'
             )
@@ -274,6 +288,7 @@ class Config(Section):
     web: Web = Web()
     gpu: Gpu = Gpu()
     background: Background = Background()
+    ray: Ray = Ray()
     sources: tuple[Source, ...] = Field((), alias="source")
     destinations: tuple[Destination, ...] = Field((), alias="destination")
     apps: tuple[App, ...] = Field((), alias="app")

@@ -137,6 +137,31 @@ class RegistryUnavailable(ImageUnavailable):
     retryable = True
 
 
+class RayUnavailable(GantryError):
+    """The Ray cluster does not answer, or does not take this gateway's token."""
+
+    hint = "See whether `ray status` answers with the same token, and `address` of [ray]; docs/scale.md."
+    retryable = True
+
+
+class RayRefused(GantryError):
+    """There is no token for the Ray cluster."""
+
+    hint = "Give the cluster's token, with `token_file` of [ray] or in ~/.ray/auth_token; docs/scale.md."
+
+
+class NodeRefused(AppFailed):
+    """A node of the Ray cluster could not run the app."""
+
+    hint = "Install the same Gantry and the same apps on every node; docs/scale.md. Then `gantry jobs retry`."
+
+
+class NodeLost(AppFailed):
+    """The node of the Ray cluster was lost while the app ran, twice."""
+
+    hint = "See whether the app takes its nodes down, before `gantry jobs retry`."
+
+
 class JobCancelled(GantryError):
     """The job was cancelled."""
 

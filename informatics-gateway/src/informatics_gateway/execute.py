@@ -16,17 +16,20 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from .apps import AppFolder, AppImage, AppManifest, app_of
+from .app_manifest import AppManifest
+from .apps import AppFolder, AppImage, app_of, check_foreign
 from .config import App, Config
 from .errors import AppFailed, EngineRefused, EngineUnavailable, InvalidResult, JobCancelled
 from .gpu.cards import Place
 from .model import AttemptFolder, Identity, Job, Manifest, Result
 from .runners import MB, Program, Runner, Task, folders
+from .runners.adopt import Given, adopt
 from .runners.container import ContainerRunner, end_containers
 from .runners.leftovers import FILE, end_recorded, read_record
 from .runners.outcome import check
 from .runners.process import ProcessRunner
 from .runners.progress import OnProgress
+from .runners.ray_runner import RayRunner
 from .runners.results import Results, read_results
 from .runners.warm import WarmRunner
 from .runners.warm_container import take_out
@@ -66,6 +69,7 @@ class Executor:
             "process": ProcessRunner(),
             "container": ContainerRunner(self._work),
             "warm": self._warm,
+            "ray": RayRunner(self._work, config.ray.address, config.ray.token_file),
         }
         self._manifests: dict[tuple[str, int], AppManifest] = {}
 
@@ -85,7 +89,8 @@ class Executor:
         whose warm worker it gets, and its GPU; without one it is the app's first lane, and has none.
 
         Raises NoSuchProfile, AppRefused, AppOutOfTime, AppOutOfMemory, AppOutOfGpuMemory, AppCrashed,
-        AppWroteNoManifest, AppFailed, JobCancelled.
+        AppWroteNoManifest, AppFailed, JobCancelled; of a cluster NodeLost, NodeRefused, RayRefused and
+        RayUnavailable.
         """
         app = self._config.app(job.app)
         program = _placed(self._program(app, request.profile), place)
@@ -107,6 +112,8 @@ class Executor:
         check(ended, kept, hide)
         _go_on(cancelled)
         _refuse(strange)
+        if program.layout.foreign:
+            adopt(kept.output, _given(job, program, request))
         manifest = load_manifest(kept, job)
         folders.make_durable(kept)
         return manifest
@@ -175,8 +182,12 @@ class Executor:
         manifest = self.manifest(app.name)
         manifest.check_profile(profile)
         program = app_of(app, pull=True).program(manifest, app.models)
+        if program.layout.foreign:
+            check_foreign(app, self._config.routes)
         limits = replace(program.limits, output_bytes=app.output_mb * MB)
-        return replace(program, name=app.name, limits=limits, idle_s=app.idle_s, environment=app.environment)
+        environment = {**program.environment, **app.environment}
+        program = replace(program, name=app.name, limits=limits, idle_s=app.idle_s, environment=environment)
+        return _for_cluster(program, app, manifest) if app.runner == "ray" else program
 
     def _manifest(self, tool: AppFolder | AppImage) -> AppManifest:
         """The app is asked once for each edition of its script, or image."""
@@ -191,6 +202,24 @@ def _placed(program: Program, place: Place | None) -> Program:
         return program
     environment = dict(place.environment) | dict(program.environment)
     return replace(program, name=place.lane, gpu=place.gpu, environment=environment)
+
+
+def _for_cluster(program: Program, app: App, manifest: AppManifest) -> Program:
+    """A node finds the image by itself, and its GPU is the cluster's to give."""
+    image, gpu_use = app.image or "", manifest.needs.gpu_use
+    return replace(program, image=image, on_node=app.on_node, gpu_use=gpu_use)
+
+
+def _given(job: Job, program: Program, request: JobRequest) -> Given:
+    """What is known of a MAP's results without its word."""
+    return Given(
+        app=job.app,
+        version=program.layout.foreign,
+        digest=program.image,
+        input_hash=job.input_set.hash,
+        sources=[each.path for each in job.input_set.instances],
+        content_datetime=request.content_datetime,
+    )
 
 
 def load_manifest(folder: AttemptFolder, job: Job) -> Manifest:

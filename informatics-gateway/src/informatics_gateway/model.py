@@ -6,6 +6,8 @@ from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Any
 
+RESEARCH_ONLY = "NOT FOR CLINICAL USE - RESEARCH ONLY"  # what each result of an app that is not promoted says
+
 
 class JobStatus(StrEnum):
     """What a job has *finished*; what is under way is an Event, so nothing can be stuck in 'running'."""

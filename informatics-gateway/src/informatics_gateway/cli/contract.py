@@ -1,25 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does an app keep docs/map-contract.md?  It runs on two cases, A, B, A cold and A, B, A warm, and on none.
+"""Is it a MAP that the gateway can run?  What it says of itself is checked, then it runs: A, B, A cold and warm.
 
 Everything is compared in files: the same input with the same GANTRY_JOB must give the same bytes, whichever
-patient a warm worker saw before (rule 10 of ARCHITECTURE.md).
+patient a warm worker saw before (rule 10 of ARCHITECTURE.md).  A folder's cold runs have no network and no place
+for other files than their results where this machine permits that; a container never has.
 """
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from pydicom import Dataset, dcmread
-
-from imaging_data import ExplainedError, content_sha256, file_sha256, read_header
+from imaging_data import ExplainedError
 
 from ..apps import AppFolder, AppImage
 from ..errors import GantryError
 from ..runners import Program, Runner, Task, folders
 from ..runners.container import cold_runner
-from ..runners.results import FILE, Results
+from ..runners.results import FILE
+from ..runners.sealed import SealedRunner, why_not
 from ..runners.warm import WarmRunner
+from .declared import Check, changed, check_declared, check_series, left_alone, model_hashes, state_of
+from .runs import Run, difference, invalid, read_run, wrong_files, wrong_identity, wrong_input, wrong_models
+from .samples import find_cases
 from .trial import Case, attempt, read_case, with_gpu
 
 JOB = {
@@ -29,36 +32,14 @@ JOB = {
     "replaces": [],
 }
 ORDER = "ABA"
-UIDS = {
-    "SOPClassUID": "sop_class_uid",
-    "SOPInstanceUID": "sop_instance_uid",
-    "SeriesInstanceUID": "series_instance_uid",
+NETWORK, FILES = "needs no network", "writes to its output only"
+CAUSES = {  # why a run behind a seal, or in a container, may fail
+    NETWORK: re.compile(
+        r"Network is unreachable|name resolution|Name or service not known|\bENETUNREACH\b", re.IGNORECASE
+    ),
+    FILES: re.compile(r"Read-only file system|\bEROFS\b", re.IGNORECASE),
 }
-
-
-@dataclass(frozen=True)
-class Check:
-    """One rule of the contract, and what broke it (empty: kept)."""
-
-    name: str
-    broken: str = ""
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run that ended well: its results, and the SHA-256 and attributes of each file, by its name."""
-
-    label: str
-    case: Case
-    results: Results
-    output: Path
-    files: dict[str, str]
-    headers: dict[str, Dataset]
-
-    @property
-    def said(self) -> tuple[object, ...]:
-        """What must be the same in every run on this case, the files apart."""
-        return self.results.input, self.results.measurements, self.results.findings
+NO_WORKER = "a MAP of others is started for each job"
 
 
 def check_app(
@@ -66,8 +47,8 @@ def check_app(
 ) -> Iterator[Check]:
     """Check the app, one rule after the other, in the empty folder `work`.
 
-    `cases` are two folders of DICOM files, A and B.  Stops at the first rule without which the others
-    cannot be looked at: no manifest, no models, no results.
+    `cases` are two folders of DICOM files, A and B; none: the app's own sample, else phantoms.  Stops at the
+    first rule without which the others cannot be looked at: no manifest, no models, no case, no results.
     """
     try:
         manifest = app.manifest()
@@ -80,36 +61,73 @@ def check_app(
     except GantryError as error:
         yield Check("has its models", f"{error} {error.hint}")
         return
-    yield Check("has its models")
-    yield from _check_runs(
-        program, [read_case(path, work / f"case{n}") for n, path in enumerate(cases)], work
-    )
-
-
-def _check_runs(program: Program, cases: Sequence[Case], work: Path) -> Iterator[Check]:
-    cold, warm = cold_runner(program, work), WarmRunner(work)
-    every: list[Run] = []
+    yield from check_declared(app, manifest, program)
     try:
-        for name, runner in (("cold", cold), ("warm", warm)):
-            runs, broken = _run_all(program, runner, cases, work / name)
-            yield Check(f"runs {name}", broken)
-            if broken:
-                return
-            every += runs
-    finally:
-        warm.close()
-    in_cold, in_warm = every[: len(ORDER)], every[len(ORDER) :]
-    yield Check("names its input by its hash", _first(_wrong_input(run) for run in every))
-    yield Check("keeps patient and study", _first(_wrong_identity(run) for run in every))
-    yield Check("describes its files", _first(_wrong_files(run) for run in every))
-    yield Check("same input, same results", _difference(in_cold[0], in_cold[2]))
-    pairs = zip(in_cold, in_warm, strict=True)
-    yield Check("keeps nothing between jobs", _first(_difference(*pair) for pair in pairs))
+        found = find_cases(app, manifest.series, cases, work / "phantoms")
+        read = [read_case(path, work / f"case{n}") for n, path in enumerate(found)]
+    except ExplainedError as error:
+        yield Check("has a case to run on", f"{error} {error.hint}")
+        return
+    yield check_series(manifest, program, read)
+    yield from _check_runs(app, program, read, work)
+
+
+def _check_runs(
+    app: AppFolder | AppImage, program: Program, cases: Sequence[Case], work: Path
+) -> Iterator[Check]:
+    alone = left_alone(app, program)
+    before = state_of(alone)
+    why = "" if program.image else why_not()
+    cold = cold_runner(program, work) if program.image or why else SealedRunner()
+    in_cold, failed = _run_all(program, cold, cases, work / "cold")
+    yield failed
+    if failed.broken:
+        return
+    in_warm: list[Run] = []
+    if program.layout.foreign:
+        yield Check("runs warm", unchecked=NO_WORKER)
+    else:
+        in_warm, failed = _warm_runs(program, cases, work)
+        yield failed
+        if failed.broken:
+            return
+    yield from _look_at(app, program, in_cold, in_warm)
+    touched = changed(before, state_of(alone))
+    yield Check(FILES, touched, why)
+    asked = (f"{run.label}: it asked for the network, {run.asked} times" for run in in_cold if run.asked)
+    yield Check(NETWORK, _first(asked), why)
     yield Check("says when it fails", _silent_failure(program, cold, work / "empty"))
 
 
-def _run_all(program: Program, runner: Runner, cases: Sequence[Case], folder: Path) -> tuple[list[Run], str]:
-    """A, B, A; the runs, and how the last one failed (empty: it did not)."""
+def _look_at(
+    app: AppFolder | AppImage, program: Program, in_cold: Sequence[Run], in_warm: Sequence[Run]
+) -> Iterator[Check]:
+    """What the runs left."""
+    every = [*in_cold, *in_warm]
+    yield Check("names its input by its hash", _first(wrong_input(run) for run in every))
+    yield Check("keeps patient and study", _first(wrong_identity(run) for run in every))
+    known = model_hashes(app, program, [name for run in every for name in run.results.models])
+    wrong = (wrong_files(run) or wrong_models(run, known) for run in every)
+    yield Check("describes its files", _first(wrong))
+    yield Check("leaves valid results", _first(invalid(run) for run in every))
+    yield Check("same input, same results", difference(in_cold[0], in_cold[2]))
+    pairs = zip(in_cold, in_warm, strict=False)
+    kept = _first(difference(*pair) for pair in pairs)
+    yield Check("keeps nothing between jobs", kept, "" if in_warm else NO_WORKER)
+
+
+def _warm_runs(program: Program, cases: Sequence[Case], work: Path) -> tuple[list[Run], Check]:
+    warm = WarmRunner(work)
+    try:
+        return _run_all(program, warm, cases, work / "warm")
+    finally:
+        warm.close()
+
+
+def _run_all(
+    program: Program, runner: Runner, cases: Sequence[Case], folder: Path
+) -> tuple[list[Run], Check]:
+    """A, B, A; the runs, and how the last one failed, by the rule that it broke."""
     folder.mkdir()
     runs: list[Run] = []
     for number, letter in enumerate(ORDER, 1):
@@ -117,66 +135,15 @@ def _run_all(program: Program, runner: Runner, cases: Sequence[Case], folder: Pa
         case = cases[ORDER.index(letter)]
         try:
             results, kept = attempt(program, runner, case, folder / str(number), JOB)
-            runs.append(_read(label, case, results, kept.output))
+            asked = runner.asked if isinstance(runner, SealedRunner) else 0
+            runs.append(read_run(label, case, results, kept.output, asked))
         except ExplainedError as error:
-            return runs, f"{label}: {error}"
-    return runs, ""
+            return runs, Check(_rule(str(error), f"runs {folder.name}"), f"{label}: {error}")
+    return runs, Check(f"runs {folder.name}")
 
 
-def _read(label: str, case: Case, results: Results, output: Path) -> Run:
-    names = [entry.file for entry in results.results]
-    hashes = {name: file_sha256(output / name) for name in names}
-    return Run(label, case, results, output, hashes, {name: read_header(output / name) for name in names})
-
-
-def _wrong_input(run: Run) -> str:
-    said = run.results.input
-    for series in run.case.series:
-        if series.series_instance_uid == said.series_instance_uid:
-            right = (series.input_hash, len(series.instances)) == (said.hash, said.instances)
-            return (
-                ""
-                if right
-                else f"{run.label}: input.hash is not that of the series' {len(series.instances)} files"
-            )
-    return f"{run.label}: input.series_instance_uid is no series of the input"
-
-
-def _wrong_identity(run: Run) -> str:
-    for entry in run.results.results:
-        header = run.headers[entry.file]
-        if (str(header.get("PatientID", "")), str(header.get("StudyInstanceUID", ""))) != run.case.patient:
-            return f"{run.label}: {entry.file} carries another PatientID or StudyInstanceUID than its input"
-    return ""
-
-
-def _wrong_files(run: Run) -> str:
-    for entry in run.results.results:
-        if run.files[entry.file] != entry.sha256:
-            return f"{run.label}: {entry.file} has another sha256 than results.json says"
-        for keyword, field in UIDS.items():
-            if run.headers[entry.file].get(keyword) != getattr(entry, field):
-                return f"{run.label}: {entry.file} has another {keyword} than results.json says"
-    return ""
-
-
-def _difference(one: Run, other: Run) -> str:
-    """How two runs on the same case differ, in a sentence; empty when they do not."""
-    labels = f"{one.label} and {other.label} differ: "
-    if one.results.app != other.results.app:
-        return f"{labels}the app itself changed meanwhile (its digest is another)"
-    first, second = one.files, other.files
-    if set(first) != set(second):
-        return f"{labels}other files"
-    for name in first:
-        if first[name] != second[name]:
-            return f"{labels}{name}, {_how(one.output / name, other.output / name)}"
-    return "" if one.said == other.said else f"{labels}measurements or findings in results.json"
-
-
-def _how(one: Path, other: Path) -> str:
-    alike = content_sha256(dcmread(one)) == content_sha256(dcmread(other))
-    return "in UIDs, dates or times only" if alike else "in its content"
+def _rule(sentence: str, otherwise: str) -> str:
+    return next((name for name, words in CAUSES.items() if words.search(sentence)), otherwise)
 
 
 def _silent_failure(program: Program, runner: Runner, folder: Path) -> str:

@@ -7,17 +7,19 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 from imaging_data import DuplicateInstances, Found, Series, SeriesInstance, find_instances
 
-from ..apps import AppManifest
+from ..app_manifest import AppManifest
 from ..errors import AppFailed
 from ..gpu.nvml import Nvml
 from ..model import AttemptFolder
 from ..runners import Program, Runner, Task, folders
+from ..runners.adopt import Given, adopt
 from ..runners.container import cold_runner
 from ..runners.outcome import check
 from ..runners.progress import OnProgress
@@ -102,7 +104,26 @@ def attempt(
     check(ended, kept)
     if strange:
         raise AppFailed(f"It left what is no plain file: {', '.join(strange)}.")
+    if program.layout.foreign:
+        adopt(kept.output, _given(program, case, job or {}))
     return read_results(kept.output), kept
+
+
+def _given(program: Program, case: Case, job: Mapping[str, Any]) -> Given:
+    """What is known of a MAP's results without its word.  Raises AppFailed: it might have read any of several."""
+    if len(case.series) > 1:
+        raise AppFailed(
+            f"It does not say which of the {len(case.series)} series it read.",
+            "Give a folder with one series.",
+        )
+    return Given(
+        app=program.name,
+        version=program.layout.foreign,
+        digest=program.image,
+        input_hash=case.series[0].input_hash,
+        sources=list(case.files.values()),
+        content_datetime=job.get("content_datetime") or datetime.now(UTC).isoformat(),
+    )
 
 
 def with_gpu(program: Program, manifest: AppManifest) -> Program:

@@ -3,8 +3,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from ..apps import AppFolder, AppImage, AppManifest, app_of, in_words
-from ..config import App, Config
+from ..app_manifest import AppManifest
+from ..apps import AppFolder, AppImage, app_of, check_foreign, in_words
+from ..config import App, Config, Route
 from ..errors import GantryError, ImageUnavailable
 from ..runners.engine import find_engine, is_in_registry
 from .check import Check, fail, failed, ok, warn
@@ -17,8 +18,9 @@ def tools(config: Config) -> Iterator[Check]:
     if any(app.image for app in config.apps):
         yield _engine()
     for app in config.apps:
-        yield _app(app, [route.profile or "" for route in config.routes if route.app == app.name])
-        if not any(route.app == app.name for route in config.routes):
+        routes = [route for route in config.routes if route.app == app.name]
+        yield _app(app, routes)
+        if not routes:
             hint = f'Add a [[route]] with app = "{app.name}".'
             yield warn(f"app {app.name}", "No button leads to it.", hint)
 
@@ -32,15 +34,17 @@ def _engine() -> Check:
     return ok("container engine", f"{engine.path} ({engine.kind}) answers.")
 
 
-def _app(app: App, profiles: Sequence[str]) -> Check:
+def _app(app: App, routes: Sequence[Route]) -> Check:
     name = f"app {app.name}"
     if app.path and not app.path.is_dir():
         return fail(name, f"There is no folder {app.path}.", "Correct `path` of this [[app]].")
     folder = app_of(app)
     try:
         manifest = folder.manifest()
-        for profile in profiles:
-            manifest.check_profile(profile)
+        for route in routes:
+            manifest.check_profile(route.profile or "")
+        if isinstance(folder, AppImage) and folder.is_foreign:
+            check_foreign(app, routes)
         return _models(name, app, folder, manifest)
     except ImageUnavailable as error:
         if app.image and is_in_registry(app.image):

@@ -78,7 +78,12 @@ class Steps:
             self._cards.end(lane)
 
     def _need(self, job: Job, lane: str) -> Need:
-        """What the job asks of the GPUs; an app that cannot say it fails in its attempt, which counts."""
+        """What the job asks of this machine's GPUs; an app that cannot say it fails in its attempt, which counts.
+
+        What runs in a cluster asks for none here.
+        """
+        if self._config.app(job.app).runner == "ray":
+            return Need(job.id, lane, job.app, "", "", "none")
         try:
             manifest = self._executor.manifest(job.app)
         except AppFailed:

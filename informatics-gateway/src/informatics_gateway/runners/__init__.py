@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How execute starts an app: `process` or `container` (one a job), `warm` (one that keeps the app loaded).
+"""How execute starts an app: `process` or `container` (one a job), `warm` (one that keeps the app loaded), `ray`.
 
 Only this package starts processes.  A runner gives back how the app ended; what that means is `outcome`'s
 part, and what the app left is `results`'.
@@ -37,12 +37,30 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Layout:
+    """Where an image has things: how its app is started, and the folders in it that the app is given.
+
+    The values are those of the images of our apps.  `foreign`: the version of a MAP that nobody here made, which
+    knows neither a worker nor results.json; "" for an app of ours.
+    """
+
+    command: tuple[str, ...] = ("python3", "/opt/holoscan/app")
+    input: Path = Path("/var/holoscan/input")
+    output: Path = Path("/var/holoscan/output")
+    models: Path = Path("/opt/holoscan/models")
+    foreign: str = ""
+
+
+@dataclass(frozen=True)
 class Program:
     """An app as a runner needs it.
 
     `edition` changes when the app's file does; a warm worker of another edition is stopped.  `idle_s`: a warm
     worker without work is stopped after it.  `image`: the image by digest that the app is in, "" for a folder.
-    `gpu`: the UUID of the device or MIG slice that it gets, "" for none.
+    `gpu`: the UUID of the device or MIG slice that it gets, "" for none.  `layout`: of an image.
+
+    For a cluster: `on_node`, the runner that does the work on the node; `gpu_use`, "required", "preferred" or
+    "none"; and `image` is what the node looks for.
     """
 
     name: str
@@ -55,6 +73,9 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     image: str = ""
     gpu: str = ""
+    on_node: str = "warm"
+    gpu_use: str = "none"
+    layout: Layout = Layout()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ attached: so the engine's own failures are not taken for the app's, nothing of t
 container hears the end of its standard input when the gateway dies.
 """
 
+import csv
 import hashlib
+import io
 import os
 import re
 import signal
@@ -23,15 +25,13 @@ import psutil
 from ..errors import AppFailed, EngineUnavailable
 from ..model import AttemptFolder
 from . import Program, Task
+from .abandoned import STARTED_BY, end_abandoned, this_process
 from .engine import Engine, find_engine
 from .environment import map_environment
 from .outcome import last_line, plain
 from .process import ProcessRunner
 from .watch import Running
 
-MAIN = "/opt/holoscan/app"
-MODELS = Path("/opt/holoscan/models")
-INSIDE = AttemptFolder(Path("/var/holoscan"))
 LABEL = "org.gantry.storage"
 OTHERS_USER = "1000:1000"  # of a gateway that runs as root, which no app may be
 CLIENT_ENDS_WITHIN_S = 10.0
@@ -68,6 +68,7 @@ class Plan:
     mounts: Sequence[tuple[Path, Path, str]]
     log: Path
     talks: bool = False
+    by_hand: bool = False  # no later one has this owner: it says which process waits for it
 
 
 class Container(Running):
@@ -166,27 +167,36 @@ class Container(Running):
 class ContainerRunner(ProcessRunner):
     """Starts a container for each job; several at a time, as many as there are callers."""
 
-    def __init__(self, work: Path) -> None:
-        self._owner = owner_of(work)
+    def __init__(self, work: Path, by_hand: bool = False) -> None:
+        """`by_hand`: nobody will have this work folder again (see `abandoned`)."""
+        self._owner, self._by_hand = owner_of(work), by_hand
 
     def _start(self, program: Program, task: Task) -> Running:
         open_up(task.folder)
         *earlier, name = _names(self._owner, task.folder.path.name)
+        inside = program.layout
         plan = Plan(
             program=program,
             name=name,
             owner=self._owner,
             arguments=(),
-            variables=map_environment(INSIDE, MODELS, task.job) | dict(program.environment),
-            mounts=((task.folder.input, INSIDE.input, "ro"), (task.folder.output, INSIDE.output, "rw")),
+            variables=map_environment(inside, inside.models, task.job) | dict(program.environment),
+            mounts=((task.folder.input, inside.input, "ro"), (task.folder.output, inside.output, "rw")),
             log=task.folder.log,
+            by_hand=self._by_hand,
         )
         return Container(plan, earlier)
 
 
 def cold_runner(program: Program, work: Path) -> ProcessRunner:
-    """The runner that starts this program anew for each job, in `work`."""
-    return ContainerRunner(work) if program.image else ProcessRunner()
+    """The runner that starts this program anew for each run by hand, in `work`.
+
+    Containers of an earlier one that was killed are ended here.
+    """
+    if not program.image:
+        return ProcessRunner()
+    end_abandoned()
+    return ContainerRunner(work, by_hand=True)
 
 
 def owner_of(work: Path) -> str:
@@ -230,6 +240,8 @@ def options(engine: Engine, plan: Plan) -> Iterator[str]:
     """The arguments of the engine's `create`."""
     limits, program = plan.program.limits, plan.program
     yield from (f"--name={plan.name}", f"--label={LABEL}={plan.owner}", *HARDENED)
+    if plan.by_hand:
+        yield f"--label={STARTED_BY}={this_process()}"
     yield from (f"--memory={limits.memory_mb}m", f"--memory-swap={limits.memory_mb}m")
     if program.cpu:
         yield f"--cpus={min(program.cpu, os.cpu_count() or program.cpu)}"
@@ -241,7 +253,8 @@ def options(engine: Engine, plan: Plan) -> Iterator[str]:
     yield from _variables(plan)
     if plan.talks:
         yield "--interactive"
-    yield from ("--entrypoint=python3", program.image, MAIN, *plan.arguments)
+    entrypoint, *arguments = program.layout.command
+    yield from (f"--entrypoint={entrypoint}", program.image, *arguments, *plan.arguments)
 
 
 def _user(engine: Engine) -> Iterator[str]:
@@ -261,12 +274,22 @@ def _gpu(engine: Engine, gpu: str) -> Iterator[str]:
 
 def _mounted(plan: Plan) -> Iterator[str]:
     mounts = list(plan.mounts)
-    if plan.program.models != MODELS:
-        mounts.append((plan.program.models, MODELS, "ro"))
+    if plan.program.models != plan.program.layout.models:
+        mounts.append((plan.program.models, plan.program.layout.models, "ro"))
     if all(inside != Path("/tmp") for _, inside, _ in mounts):
         yield TEMPORARY
     for here, inside, mode in mounts:
-        yield f"--volume={here}:{inside}:{mode}"
+        yield f"--mount={_bind(here, inside, mode)}"
+
+
+def _bind(here: Path, inside: Path, mode: str) -> str:
+    """A line of CSV, as which both engines read it; of `--volume` a colon in a path would be a part."""
+    line = io.StringIO()
+    read_only = ("readonly",) if mode == "ro" else ()
+    csv.writer(line, lineterminator="").writerow(
+        ("type=bind", f"source={here}", f"target={inside}", *read_only)
+    )
+    return line.getvalue()
 
 
 def _variables(plan: Plan) -> Iterator[str]:

@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import EngineRefused, EngineUnavailable, ImageUnavailable, RegistryUnavailable
@@ -26,10 +26,12 @@ UNKNOWN_IMAGE = ("manifest unknown", "not found", "name unknown")
 
 @dataclass(frozen=True)
 class Image:
-    """An image on this machine: the engine's id of exactly this content, and its labels."""
+    """An image on this machine: the engine's id of exactly this content, its labels, user ("": root), variables."""
 
     id: str
     labels: Mapping[str, str]
+    user: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,17 @@ class Engine:
                     raise
 
     def labelled(self, label: str) -> list[str]:
-        """The names of the containers with this label (`key=value`), running or not."""
+        """The names of the containers with this label (`key` or `key=value`), running or not."""
         return self.call("ps", "--all", "--filter", f"label={label}", "--format", "{{.Names}}").split()
+
+    def labels(self, name: str) -> dict[str, str]:
+        """The labels of a container; none of one that is not there any more."""
+        try:
+            [found] = json.loads(self.call("container", "inspect", name))
+        except EngineRefused:
+            return {}
+        labels: dict[str, str] = found["Config"]["Labels"]
+        return labels
 
     def image(self, reference: str, pull: bool) -> Image:
         """The image `name@sha256:...`; with `pull` it is fetched from its registry when it is not here.
@@ -91,7 +102,9 @@ class Engine:
             here = self._images(reference)
         if not here:
             raise ImageUnavailable(self._missing(name, digest))
-        return Image(here[0]["Id"], here[0]["Config"].get("Labels") or {})
+        config = here[0]["Config"]
+        variables = dict(each.split("=", 1) for each in config.get("Env") or () if "=" in each)
+        return Image(here[0]["Id"], config.get("Labels") or {}, config.get("User") or "", variables)
 
     def digest(self, name: str) -> str:
         """The reference by digest of the image that `name` (with a tag or without) stands for here."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..model import AttemptFolder
+from . import Layout
 
 # Passed on where the gateway has them: where programs and the GPU are.  A name that is not here does not
 # pass.
@@ -45,7 +46,9 @@ def app_environment(home: Path, cpu: int, extra: Mapping[str, str], gpu: str = "
     return environment | dict(extra)
 
 
-def map_environment(folder: AttemptFolder, models: Path, job: Mapping[str, Any] | None) -> dict[str, str]:
+def map_environment(
+    folder: AttemptFolder | Layout, models: Path, job: Mapping[str, Any] | None
+) -> dict[str, str]:
     """The variables of the MAP interface, with the names of both MAP generations, and GANTRY_JOB."""
     paths = {"INPUT": folder.input, "OUTPUT": folder.output, "MODEL": models}
     variables = {f"HOLOSCAN_{name}_PATH": str(path) for name, path in paths.items()}

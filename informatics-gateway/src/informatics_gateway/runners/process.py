@@ -35,7 +35,7 @@ class ProcessRunner:
             app.end()
 
     def _start(self, program: Program, task: Task) -> Running:
-        return AppProcess(_order(program, task))
+        return AppProcess(order(program, task))
 
     def stop_idle(self) -> None:
         """Nothing waits for work."""
@@ -44,7 +44,8 @@ class ProcessRunner:
         """Nothing outlives its job."""
 
 
-def _order(program: Program, task: Task) -> Order:
+def order(program: Program, task: Task) -> Order:
+    """What to start for a task of the program."""
     home = task.folder.path / HOME
     environment = app_environment(home, program.cpu, program.environment, program.gpu)
     return Order(

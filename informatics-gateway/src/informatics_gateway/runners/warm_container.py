@@ -12,37 +12,41 @@ from threading import Event
 
 from ..model import AttemptFolder
 from . import Ended, Task
-from .container import INSIDE, MODELS, Container, Plan, open_up, owner_of
+from .container import Container, Plan, open_up, owner_of
 from .environment import map_environment
 from .watch import Running
 from .worker import Worker
 
 SPOOL = "spool"
-MOUNTED = INSIDE.path / SPOOL
-TEMPORARY = Path("/tmp")
+MOUNTED = Path("/var/holoscan") / SPOOL
+SCRATCH = (Path("/tmp"), Path("/dev/shm"), MOUNTED)
 
 
 class WarmContainer(Worker):
-    """A warm worker in a container.  Its /tmp is a folder here, so that what a job left there can be removed."""
+    """A warm worker in a container.  All it can write to is folders here, so that what a job left can be removed."""
 
     def _start(self) -> Running:
-        spool = self._folder / SPOOL
-        for folder, mode in ((self._folder, 0o700), (spool, 0o755), (self._temporary, 0o1777)):
+        for folder in self._scratch:
             folder.mkdir(parents=True, exist_ok=True)
-            folder.chmod(mode)
+            folder.chmod(0o755 if folder.name == SPOOL else 0o1777)
         owner = owner_of(self._folder.parent)
-        variables = map_environment(INSIDE, MODELS, None) | dict(self.program.environment)
+        inside = self.program.layout
+        variables = map_environment(inside, inside.models, None) | dict(self.program.environment)
         plan = Plan(
             program=self.program,
             name=f"gantry-{owner}-warm.{self.program.name}",
             owner=owner,
             arguments=("worker",),
             variables=variables,
-            mounts=((spool, MOUNTED, "rw"), (self._temporary, TEMPORARY, "rw")),
+            mounts=[(here, there, "rw") for here, there in zip(self._scratch, SCRATCH, strict=True)],
             log=self._log,
             talks=True,
         )
         return Container(plan)
+
+    @property
+    def _scratch(self) -> tuple[Path, ...]:
+        return self._home / "tmp", self._home / "shm", self._folder / SPOOL
 
     def _seen(self, folder: AttemptFolder) -> AttemptFolder:
         return AttemptFolder(MOUNTED / folder.path.name)

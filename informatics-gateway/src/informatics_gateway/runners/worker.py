@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -48,7 +49,7 @@ class Worker:
         self._first_memory = 0
         self._heard = b""
         self._own: set[psutil.Process] = set()
-        self._own_files: set[str] = set()
+        self._own_files: set[Path] = set()
         self._folder = Path(tempfile.mkdtemp(prefix=f"warm.{program.name}.", dir=work))
         self._home = self._folder / "home"
         self._log = self._folder / "worker.log"
@@ -86,7 +87,7 @@ class Worker:
         if heard.answer != {"ready": True}:
             raise _no_answer()
         self._own = self.app.processes()
-        self._own_files = set(os.listdir(self._temporary))
+        self._own_files = set(self._in_scratch())
         self.is_ready = True
         return None
 
@@ -116,9 +117,9 @@ class Worker:
         return not self._heard and not wait([self.app.ending, self.app.output], 0)
 
     def unfit(self) -> str:
-        """Why the worker must not have another job, or "".  Clears its TMPDIR of what the job left."""
-        for name in set(os.listdir(self._temporary)) - self._own_files:
-            _delete(self._temporary / name)
+        """Why the worker must not have another job, or "".  Clears its scratch folders of what the job left."""
+        for path in set(self._in_scratch()) - self._own_files:
+            _delete(path)
         if any(_runs(process) for process in self.app.processes() - self._own):
             return "a process that the job started still runs"
         too_much = self.app.uses_more_than(self.program.limits.memory_mb * MB)
@@ -139,8 +140,13 @@ class Worker:
         remove(self._folder)
 
     @property
-    def _temporary(self) -> Path:
-        return self._home / "tmp"
+    def _scratch(self) -> tuple[Path, ...]:
+        """Where a job may leave what the next one would find."""
+        return (self._home / "tmp",)
+
+    def _in_scratch(self) -> Iterator[Path]:
+        for folder in self._scratch:
+            yield from folder.iterdir()
 
     def _say(self, task: Task) -> None:
         folder = self._seen(task.folder)

@@ -8,9 +8,8 @@ from pydicom import Dataset
 from imaging_data.values import items_of
 
 from ..errors import InvalidResult
-from ..model import Identity
+from ..model import RESEARCH_ONLY, Identity
 
-RESEARCH_ONLY = "NOT FOR CLINICAL USE - RESEARCH ONLY"
 MAKER = "gantry"
 
 

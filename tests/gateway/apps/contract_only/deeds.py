@@ -255,8 +255,8 @@ def lock(wanted: dict, output: Path) -> None:
 
 
 def litter(wanted: dict, output: Path) -> None:
-    """Leave files in TMPDIR, and list what was there before."""
-    temporary = Path(os.environ["TMPDIR"])
+    """Leave files in TMPDIR, or in that folder, and list what was there before."""
+    temporary = Path(wanted.get("folder") or os.environ["TMPDIR"])
     (output / "found.json").write_text(json.dumps(sorted(os.listdir(temporary))))
     (temporary / "left").write_text("patient")
     (temporary / "folder").mkdir(exist_ok=True)

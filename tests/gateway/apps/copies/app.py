@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """An app on docs/map-contract.md alone, without any import of ours, that makes one DICOM result.
 
-The result is a copy of its first slice in which values are exchanged for others of the same length.  The file
-`sin` beside it names what it does wrong; without it, it does nothing wrong.
+The result is a copy of its first slice in which values are exchanged for others of the same length or, where
+`made/` beside it has one for that slice, the result there.  The file `sin` beside it names what it does wrong;
+without it, it does nothing wrong.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import random
 import re
+import socket
 import struct
 import sys
 import time
@@ -18,14 +21,17 @@ from pathlib import Path
 HERE = Path(__file__).parent
 SIN = (HERE / "sin").read_text() if (HERE / "sin").exists() else ""
 SEEN: list[bytes] = []
+MADE = HERE / "made"  # results by the SHA-256 of the first slice
+RULES = {"takes everything": {}, "takes MR": {"Modality": "MR"}}
+NEEDS = {"wants all memory": {"memory_mb": 1 << 30}, "wants a GPU": {"gpu": "required"}}
 MANIFEST = {
     "name": "Copies of slices",
     "version": "2.1",
     "creator": "Tests",
     "digest": f"{random.getrandbits(256):064x}" if SIN == "is edited" else "d" * 64,
-    "series": {"Modality": "CT", "SliceThickness": [1, 5]},
-    "needs": {"cpu": 0, "memory_mb": 1024, "gpu_memory_mb": 0, "timeout_s": 60},
-    "models": ["model.ts"] if SIN == "needs a model" else [],
+    "series": RULES.get(SIN, {"Modality": "CT", "SliceThickness": [1, 5]}),
+    "needs": {"cpu": 0, "memory_mb": 1024, "gpu_memory_mb": 0, "timeout_s": 60} | NEEDS.get(SIN, {}),
+    "models": ["model.ts"] if "model" in SIN else [],
 }
 SOP_CLASS, SOP_INSTANCE = (0x0008, 0x0016, b"UI"), (0x0008, 0x0018, b"UI")
 PATIENT_ID, STUDY, SERIES = (0x0010, 0x0020, b"LO"), (0x0020, 0x000D, b"UI"), (0x0020, 0x000E, b"UI")
@@ -39,7 +45,8 @@ def sha256(content: bytes) -> str:
 def value(content: bytes, element: tuple[int, int, bytes]) -> bytes:
     """The value of an element in Explicit VR Little Endian (PS3.5 section 7.1.2), without padding."""
     group, number, vr = element
-    start = content.index(struct.pack("<HH", group, number) + vr) + 6
+    find = content.rindex if element == SERIES else content.index  # its own comes after those it refers to
+    start = find(struct.pack("<HH", group, number) + vr) + 6
     [length] = struct.unpack_from("<H", content, start)
     return content[start + 2 : start + 2 + length].rstrip(b"\0 ")
 
@@ -62,6 +69,16 @@ def run(job: dict) -> int:
         report(output)
     if SIN == "fails":
         raise ValueError("the sum is wrong")
+    if SIN == "writes elsewhere":
+        (HERE / "patients.txt").write_text("one more")
+    if SIN == "writes elsewhere if it can":
+        with contextlib.suppress(OSError):
+            (HERE / "patients.txt").write_text("one more")
+    if SIN == "calls home":
+        socket.create_connection(("192.0.2.1", 443), timeout=0.2).close()
+    if SIN == "calls home if it can":
+        with contextlib.suppress(OSError):
+            socket.create_connection(("192.0.2.1", 443), timeout=0.2).close()
     input_hash = sha256("\n".join(sorted(map(sha256, contents))).encode())
     first = SEEN[0] if SIN == "keeps the first patient" and SEEN else contents[0]
     SEEN.append(contents[0])
@@ -84,9 +101,10 @@ def report(output: Path) -> None:
 def make_result(first: bytes, input_hash: str) -> bytes:
     """The copy, with UIDs of its own."""
     seed = f"{random.getrandbits(250):x}" if SIN == "new identifiers" else input_hash
-    result = first
+    made = MADE / f"{sha256(first)}.dcm"
+    result = made.read_bytes() if made.exists() else first
     for element in (SOP_INSTANCE, SERIES):
-        uid = value(first, element)
+        uid = value(result, element)
         result = result.replace(uid, other_uid(uid, seed))
     if SIN == "another patient":
         result = result.replace(value(first, PATIENT_ID), b"X" * len(value(first, PATIENT_ID)))
@@ -119,7 +137,7 @@ def make_manifest(result: bytes, contents: list[bytes], input_hash: str) -> dict
         ],
         "measurements": [{"name": "slices", "value": len(contents), "unit": "1", "site": None}],
         "findings": [f"{len(SEEN)} seen" if SIN == "counts patients" else "nothing found"],
-        "models": {},
+        "models": {"model.ts": sha256(b"?")} if SIN == "lies about its model" else {},
         "times": {"predict_s": random.random()},
         "device": "cpu",
     }
