@@ -73,7 +73,7 @@ def build(engine: Podman, cases: list[Path], tmp_path: Path) -> Callable[..., Ap
     """A function that makes a MAP of a generation."""
 
     def build_(generation: str, user: str = "holoscan", **app: object) -> AppImage:
-        folder = Path(shutil.copytree(APPS / "foreign", tmp_path / "foreign"))
+        folder = Path(shutil.copytree(APPS.parent / "foreign_map", tmp_path / "foreign"))
         make_results(folder, cases, anonymous)
         (folder / "generation").write_text(generation)
         said, package = HOLOSCAN if generation == "holoscan" else MONAI
