@@ -10,8 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Event, Lock
@@ -21,7 +20,7 @@ from . import Ended, Program, Task
 from .container import owner_of
 from .environment import PASSED_ON
 from .ray_parcels import Order, error_of
-from .watch import TICK_S
+from .watch import TICK_S, held
 
 OURS = ("HOME", "LANG", "TMPDIR", "USER", *PASSED_ON)
 TRIES_AGAIN_S = 5.0
@@ -44,17 +43,9 @@ class RayRunner:
         self._starting = Lock()
         self._link: Link | None = None
 
-    @contextmanager
-    def turn(self, program: Program, cancelled: Event) -> Iterator[None]:
+    def turn(self, program: Program, cancelled: Event) -> AbstractContextManager[None]:
         """Wait until the lane's station is free."""
-        turn = self._turns.setdefault(program.name, Lock())
-        while not turn.acquire(timeout=TICK_S):
-            if cancelled.is_set():
-                raise JobCancelled
-        try:
-            yield
-        finally:
-            turn.release()
+        return held(self._turns.setdefault(program.name, Lock()), cancelled)
 
     def run(self, program: Program, task: Task, cancelled: Event) -> Ended:
         """Run the app on a node, once more on another when that is lost; what it left is in `task`'s folders.
@@ -96,18 +87,13 @@ class RayRunner:
                 raise JobCancelled
 
     def _connection(self, cancelled: Event) -> Connection:
-        while not self._starting.acquire(timeout=TICK_S):
-            if cancelled.is_set():
-                raise JobCancelled
-        try:
+        with held(self._starting, cancelled):
             if self._link is not None and not self._link.is_alive:
                 self._link.end()
                 self._link = None
             if self._link is None:
                 self._link = Link(self._address, self._token_file, cancelled)
             return self._link.connection()
-        finally:
-            self._starting.release()
 
 
 class Link:

@@ -9,15 +9,14 @@ a job that succeeded.
 
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Event, Lock
 
-from ..errors import AppCrashed, AppOutOfMemory, JobCancelled
+from ..errors import AppCrashed, AppOutOfMemory
 from . import Ended, Program, Task
 from .warm_container import WarmContainer
-from .watch import TICK_S
+from .watch import held
 from .worker import Worker
 
 log = logging.getLogger("gantry.warm")
@@ -31,17 +30,9 @@ class WarmRunner:
         self._workers: dict[str, Worker] = {}
         self._turns: dict[str, Lock] = {}
 
-    @contextmanager
-    def turn(self, program: Program, cancelled: Event) -> Iterator[None]:
+    def turn(self, program: Program, cancelled: Event) -> AbstractContextManager[None]:
         """Wait until the app's worker is free, and keep it so that it sees one attempt's folder at a time."""
-        turn = self._turns.setdefault(program.name, Lock())
-        while not turn.acquire(timeout=TICK_S):
-            if cancelled.is_set():
-                raise JobCancelled
-        try:
-            yield
-        finally:
-            turn.release()
+        return held(self._turns.setdefault(program.name, Lock()), cancelled)
 
     def run(self, program: Program, task: Task, cancelled: Event) -> Ended:
         """Run one job in the app's worker, which is started when there is none that can be used.

@@ -5,11 +5,11 @@ import os
 import signal
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 from typing import TypeVar
 
 import psutil
@@ -150,6 +150,18 @@ class Watch:
                 f"It wrote more than {limit // MB} MB.",
                 hint="Make the app write less; output_mb of the [[app]] is its limit for results and its own files.",
             )
+
+
+@contextmanager
+def held(lock: Lock, cancelled: Event) -> Iterator[None]:
+    """Wait for the lock and hold it.  Raises JobCancelled when the job is cancelled meanwhile."""
+    while not lock.acquire(timeout=TICK_S):
+        if cancelled.is_set():
+            raise JobCancelled
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def bytes_in(folders: Sequence[Path], enough: int) -> int:
