@@ -70,7 +70,7 @@ def test_exit_status_0_with_nothing_is_no_success(open_bench):
 
 def test_a_child_that_was_killed_for_memory_is_said(open_bench):
     with pytest.raises(AppOutOfMemory, match="The kernel killed it"):
-        open_bench(runner="container", memory_mb=256).run("fill_in_a_child", mb=400)
+        open_bench(runner="container", memory_mb=256).run("fill_in_a_child", mb=320)
 
 
 @pytest.mark.parametrize("do", ["hang", "fork_bomb"])
