@@ -57,7 +57,7 @@ class Checkout:
 VENV = "-m venv --clear .venv"
 INSTALLS = [
     "pip --constraint constraints.txt torch==2.13.0",
-    "pip --constraint constraints.txt --editable .[apps,convert,ray,dev]",
+    "pip --constraint constraints.txt --editable .[apps,convert,research,slides,ray,dev]",
 ]
 
 
