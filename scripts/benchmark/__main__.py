@@ -3,6 +3,7 @@
 
 import typer
 from apps import apps
+from data import measure_data
 from line import line
 from maps import measure_map
 from receive import receive
@@ -12,6 +13,7 @@ app.command()(receive)
 app.command()(line)
 app.command()(apps)
 app.command("map")(measure_map)
+app.command("data")(measure_data)
 
 if __name__ == "__main__":
     app(prog_name="scripts/bench")
