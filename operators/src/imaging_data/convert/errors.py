@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can be wrong with a conversion, whichever way it goes."""
+
+from ..errors import ImagingDataError
+
+
+class TargetExists(ImagingDataError):
+    """The output is there already."""
+
+    hint = "Nothing is overwritten: give another name, or take the old one away."
+
+
+class UnknownFormat(ImagingDataError):
+    """No conversion makes this kind of file."""
+
+    hint = "The output's ending says the format: .nii, .nii.gz, .npy, .nrrd, .mha, .png, or none for DICOM."
+
+
+class NothingToConvert(ImagingDataError):
+    """The input holds nothing that can be converted."""
+
+    hint = "Give a file or a folder with images, segmentations or structure sets."
+
+
+class UnreadableInput(ImagingDataError):
+    """The file cannot be read as what its ending says."""
+
+    hint = "It is damaged, cut off or of another format: make it again."
+
+
+class ShearedGrid(ImagingDataError):
+    """The voxels do not lie on a rectangular grid: the affine is sheared or flat."""
+
+    hint = "Resample it onto a rectangular grid first."
+
+
+class AnotherGrid(ImagingDataError):
+    """The labels or values do not lie on the grid of the images."""
+
+    hint = "Give those that belong to this series, or ask for the nearest voxel (`--resample`)."
+
+
+class MissingPackage(ImagingDataError):
+    """A package that this format needs is not installed."""
+
+    hint = "Install it: `pip install 'gantry[research]'`."
