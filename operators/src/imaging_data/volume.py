@@ -100,8 +100,8 @@ def read_volume(series: Series, resample: bool = False, at_least: int = 1) -> Vo
     stacked = stack(slices, resample)
     if stacked.resampling is not None:
         check_voxels(stacked.resampling.grid_shape)
-    rescales = _rescales(stacked.slices)
-    formats = {instance: _readable_format(instance) for instance in series.instances}
+    rescales = rescales_of(stacked.slices)
+    formats = {instance: readable_format(instance) for instance in series.instances}
     array, padding = _read_pixels(stacked.slices, rescales, formats)
     if stacked.resampling is not None:
         array, padding = stacked.resampling.onto_grid(array, padding)
@@ -117,7 +117,8 @@ def read_volume(series: Series, resample: bool = False, at_least: int = 1) -> Vo
     )
 
 
-def _readable_format(instance: SeriesInstance) -> PixelFormat:
+def readable_format(instance: SeriesInstance) -> PixelFormat:
+    """How its values are stored.  Raises UnsupportedPixels, UnsupportedTransferSyntax for those not read here."""
     with naming(instance.path.name):
         form = PixelFormat.of(instance.dataset)
         if "ModalityLUTSequence" in instance.dataset:
@@ -126,8 +127,11 @@ def _readable_format(instance: SeriesInstance) -> PixelFormat:
         return form
 
 
-def _rescales(slices: Sequence[Slice]) -> list[tuple[float, float]]:
-    """Slope and intercept of each slice; 1 and 0 where there are none, but not for an original CT."""
+def rescales_of(slices: Sequence[Slice]) -> list[tuple[float, float]]:
+    """Slope and intercept of each slice; 1 and 0 where there are none.
+
+    Raises NoRescale for an original CT without, and for a slope of 0.
+    """
     pairs = [(one.numbers("RescaleSlope", 1), one.numbers("RescaleIntercept", 1)) for one in slices]
     without = [
         one
