@@ -10,8 +10,8 @@ from pydicom import Dataset
 from pydicom.dataset import Dataset as Item
 from result_files import SEGMENTS, all_kinds, block, ct, write
 
+from imaging_data.characters import keep_character_set
 from imaging_operators import AppInfo, Segment, Segmentation, TextReport, codes
-from imaging_operators.results.characters import keep_character_set
 
 DCM2XML = Path("/usr/bin/dcm2xml")
 KEPT = {  # character set, name in all its component groups, and a word in another VR

@@ -15,14 +15,14 @@ from pydicom.filewriter import write_sequence_item
 from pydicom.tag import Tag
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
+from imaging_data.characters import UTF_8, keep_character_set
 from imaging_data.hashing import content_sha256
+from imaging_data.identity import DEIDENTIFICATION, IDENTITY, OPTIONAL, REQUIRED
 
 from .. import __version__
 from ..coding import PRIVATE_SCHEME
 from .base import RESEARCH_ONLY, ResultContext
-from .characters import UTF_8, keep_character_set
 from .equipment import add_equipment
-from .identity import DEIDENTIFICATION, IDENTITY, OPTIONAL, REQUIRED
 
 LONGEST_DESCRIPTION = 64  # LO, PS3.5 section 6.2
 IMPLEMENTATION_CLASS_UID = UID("2.25.303567854779137544279516874533915086209")

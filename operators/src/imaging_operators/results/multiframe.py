@@ -7,9 +7,10 @@ from pydicom import Dataset
 from pydicom.charset import convert_encodings
 from pydicom.tag import Tag
 
+from imaging_data.characters import UTF_8
+
 from ..coding import Code, codes
 from .base import ResultContext
-from .characters import UTF_8
 from .encoding import items, raw, sequence, text
 from .evidence import Reference
 from .frames import Frame, functional_groups

@@ -13,9 +13,10 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.tag import Tag
 from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage
 
+from imaging_data.characters import UTF_8
+
 from ..errors import InvalidResult
 from .base import ResultContext
-from .characters import UTF_8
 from .colors import color_of
 from .contours import check_contours
 from .encoding import implicit_element, items, raw

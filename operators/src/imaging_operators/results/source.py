@@ -10,12 +10,12 @@ from pydicom import Dataset
 from pydicom.uid import CTImageStorage
 from pydicom.valuerep import DSfloat, format_number_as_ds
 
+from imaging_data.identity import IDENTITY, REQUIRED, identity_attributes, left_out
 from imaging_data.radiograph import Radiograph
 from imaging_data.values import numbers_of
 
 from ..errors import InvalidResult
 from .evidence import Reference
-from .identity import IDENTITY, REQUIRED, identity_attributes, left_out
 
 if TYPE_CHECKING:
     from imaging_data import SeriesInstance, Volume

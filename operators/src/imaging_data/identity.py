@@ -16,9 +16,8 @@ from pydicom.datadict import dictionary_VR
 from pydicom.tag import Tag
 from pydicom.valuerep import PersonName, validate_value
 
-from imaging_data.values import items_of, text_of, values_of
-
 from .characters import UTF_8
+from .values import items_of, text_of, values_of
 
 IDENTITY = ("PatientName", "PatientID", "StudyInstanceUID")
 REQUIRED = (  # type 2 of the Patient and General Study modules

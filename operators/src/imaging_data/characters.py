@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SpecificCharacterSet of a result (PS3.3 C.12.1.1.2): the source's, where it has all that the result says.
+"""SpecificCharacterSet of what is made (PS3.3 C.12.1.1.2): the source's, where it has all that the result says.
 
 An archive that took the source knows its character set; one that does not know UTF-8 would garble a name.  What
 the source's cannot say without loss is in UTF-8, as all is while a result is made.
