@@ -1,2 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 """Data sets: pictures, volumes and a database of the patients, studies, series and images they came from."""
+
+from .database import Database
+from .errors import (
+    BusyDataset,
+    DatasetError,
+    ForeignTarget,
+    IncompleteDataset,
+    NoRoom,
+    NotADataset,
+    NothingToBuild,
+    OtherOptions,
+)
+from .records import Counts, ImageRecord, PatientRecord, PictureRecord, SeriesRecord, StudyRecord
+
+__all__ = [
+    "BusyDataset",
+    "Counts",
+    "Database",
+    "DatasetError",
+    "ForeignTarget",
+    "ImageRecord",
+    "IncompleteDataset",
+    "NoRoom",
+    "NotADataset",
+    "NothingToBuild",
+    "OtherOptions",
+    "PatientRecord",
+    "PictureRecord",
+    "SeriesRecord",
+    "StudyRecord",
+]

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can be wrong with a data set.  The docstring is the sentence people read; `hint` says what to do next."""
+
+from ..errors import ImagingDataError
+
+
+class DatasetError(ImagingDataError):
+    """The data set cannot be used."""
+
+    hint = "Build it again with `gantry dataset build`."
+
+
+class NotADataset(DatasetError):
+    """There is no data set in this folder."""
+
+    hint = "Name the folder that `gantry dataset build SOURCE TARGET` made."
+
+
+class IncompleteDataset(DatasetError):
+    """The data set is not complete: its build was ended before the end."""
+
+    hint = "Run the same `gantry dataset build` again: it goes on where it stopped."
+
+
+class ForeignTarget(DatasetError):
+    """The target holds something else."""
+
+    hint = "Name a folder that is new, empty or a data set; nothing is overwritten."
+
+
+class BusyDataset(DatasetError):
+    """Another build is writing this data set."""
+
+    hint = "Wait until it has ended; only one build writes a data set at a time."
+
+
+class OtherOptions(DatasetError):
+    """The data set was built with other options."""
+
+    hint = "Give the same options again, or build into another folder."
+
+
+class NothingToBuild(DatasetError):
+    """There are no images to build a data set from."""
+
+    hint = "Name a folder of DICOM files; it may have folders in it."
+
+
+class NoRoom(DatasetError):
+    """The data set could not be written."""
+
+    hint = "Make room on the disk and run the same command again: it goes on where it stopped."
