@@ -13,6 +13,8 @@ from typing import Any
 
 from cuda.pathfinder import load_nvidia_dynamic_lib
 
+from .lean_monai import deploy_alone
+
 STACK_BYTES = 32 * 2**20
 
 
@@ -27,8 +29,9 @@ def _prepare_holoscan() -> None:
 
 _prepare_holoscan()
 
-from monai.deploy.conditions import CountCondition  # type: ignore[attr-defined]  # noqa: E402
-from monai.deploy.core import Application, Operator, OperatorSpec  # type: ignore[attr-defined]  # noqa: E402
+with deploy_alone():
+    from monai.deploy.conditions import CountCondition  # type: ignore[attr-defined]
+    from monai.deploy.core import Application, Operator, OperatorSpec  # type: ignore[attr-defined]
 
 from imaging_data.instances import find_instances  # noqa: E402
 from imaging_data.volume import Volume  # noqa: E402
