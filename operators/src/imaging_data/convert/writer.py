@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydicom import DataElement, Dataset
+from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
@@ -101,10 +101,9 @@ def complete(dataset: Dataset, series: NewSeries, number: int) -> None:
     """Give `dataset` in place all that is not its pixels: attributes, series, UIDs, file meta information."""
     dataset.Modality = series.modality
     dataset.SeriesNumber, dataset.InstanceNumber = 1, number
-    for keyword in (
-        ("Manufacturer", "Laterality") if "FrameOfReferenceUID" not in dataset else ("Manufacturer",)
-    ):
-        dataset.setdefault(keyword, DataElement(keyword, "LO" if keyword == "Manufacturer" else "CS", None))
+    for keyword in ("Manufacturer", "Laterality"):  # type 2 and 2C
+        if keyword not in dataset:
+            setattr(dataset, keyword, None)
     series.attributes.add_to(dataset)
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = series.study_instance_uid, series.uid
     if "ImagePositionPatient" in dataset:
@@ -131,7 +130,8 @@ def _content(dataset: Dataset) -> Iterator[str]:
         else:
             light[element.tag] = element
     if "SpecificCharacterSet" in dataset:
-        light.set_original_encoding(*dataset.original_encoding, dataset.original_character_set)
+        implicit, little = dataset.original_encoding
+        light.set_original_encoding(implicit, little, dataset.original_character_set)
     yield content_sha256(light)
 
 
