@@ -14,9 +14,9 @@ from result_files import SEGMENTS, Segmentation, ct, volume_in, write
 from results_3d import context_of, file_bytes, file_of, ring
 from skimage.draw import polygon2mask
 
+from imaging_data.polygons import filled
 from imaging_operators import Segment, codes
 from imaging_operators.errors import WrongGeometry
-from imaging_operators.results.contours import filled
 from imaging_operators.results.outlines import outlines
 from imaging_operators.results.rtstruct import RTStruct
 

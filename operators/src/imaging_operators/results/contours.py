@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from imaging_data.parts import split
+from imaging_data.polygons import filled
 from imaging_data.slices import Slice
 
 from ..errors import WrongGeometry
@@ -91,25 +92,6 @@ def _box(loops: Sequence[Points], shape: tuple[int, ...], name: str) -> tuple[sl
 
 def _shape(rows: slice, columns: slice) -> tuple[int, int]:
     return rows.stop - rows.start, columns.stop - columns.start
-
-
-def filled(polygons: Sequence[Points], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """The pixels (rows, columns) whose middle lies inside an odd number of `polygons` (points, 2)."""
-    rows, columns = shape
-    starts = np.concatenate([np.zeros((0, 2)), *polygons])
-    ends = np.concatenate([np.zeros((0, 2)), *(np.roll(one, -1, axis=0) for one in polygons)])
-    upwards = starts[:, 0] > ends[:, 0]  # an edge walked there and back must cross a row at one place
-    starts[upwards], ends[upwards] = ends[upwards], starts[upwards].copy()
-    first = np.ceil(starts[:, 0]).astype(int)
-    count = np.ceil(ends[:, 0]).astype(int) - first
-    edge = np.repeat(np.arange(len(starts)), count)
-    row = np.arange(len(edge)) - np.repeat(np.cumsum(count) - count, count) + first[edge]
-    share = (row - starts[edge, 0]) / (ends[edge, 0] - starts[edge, 0])
-    column = np.ceil(starts[edge, 1] + share * (ends[edge, 1] - starts[edge, 1])).astype(int)
-    crossed = np.zeros((rows, columns + 1), np.int64)
-    np.add.at(crossed, (np.clip(row, 0, rows - 1), np.clip(column, 0, columns)), 1)
-    inside: NDArray[np.bool_] = np.cumsum(crossed[:, :columns], axis=1) % 2 == 1
-    return inside
 
 
 def _difference(found: NDArray[np.bool_], wanted: NDArray[np.bool_], one: Slice, name: str) -> str:
