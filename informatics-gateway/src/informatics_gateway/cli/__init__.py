@@ -10,6 +10,7 @@ from imaging_data import ExplainedError
 from . import apps, jobs, quarantine, routes
 from .doctor import doctor
 from .output import complain
+from .send import send_command
 from .serve import serve
 
 app = typer.Typer(
@@ -17,6 +18,7 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(doctor)
+app.command("send")(send_command)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(routes.app, name="routes")
 app.add_typer(apps.app, name="apps")

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
+    MofNCompleteColumn,
     Progress,
     ProgressColumn,
     SpinnerColumn,
@@ -38,6 +39,15 @@ def step_bar(name: str) -> Iterator[OnProgress]:
             progress.update(task, description=f"{name}: {escape(step)}", total=1.0, completed=fraction)
 
         yield at
+
+
+@contextmanager
+def counting_bar(name: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar of how many are done of how many; gives a way to move it."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    with _shown(*columns, TimeElapsedColumn()) as progress:
+        task = progress.add_task(escape(name), total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 def _shown(*columns: ProgressColumn) -> Progress:

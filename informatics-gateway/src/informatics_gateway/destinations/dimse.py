@@ -119,6 +119,33 @@ class DimseClient:
         ways = {"retrieve": GET, "find": FIND}
         return tuple(name for name, way in ways.items() if way in offered and self._answers(way))
 
+    @contextmanager
+    def storing(self, sop_class_uid: str, transfer_syntax: str) -> Iterator[Callable[[Path], int | None]]:
+        """One association for many files of a kind: gives what stores one.
+
+        That returns the status of its C-STORE response, None when none came.
+        """
+        with self._association([build_context(sop_class_uid, transfer_syntax)], TAKE_HINT) as association:
+
+            def store(path: Path) -> int | None:
+                try:
+                    with _while_it_lasts():
+                        status: int | None = association.send_c_store(path).get("Status")
+                        return status
+                except _LostResponse:
+                    return None
+
+            yield store
+
+    def listed(self, study: str, series: str) -> set[str] | None:
+        """SOPInstanceUIDs of a series by C-FIND, None where that is not offered or not answered."""
+        try:
+            with self._association([build_context(FIND)], ASK_HINT) as association, _while_it_lasts():
+                found = _identifiers(association.send_c_find(_image_keys(study, series, ""), FIND))
+        except (_LostResponse, _NoAnswer, DestinationRefused):
+            return None
+        return {str(identifier.get("SOPInstanceUID")) for identifier in found}
+
     # storing
 
     def _send(self, left: list[Result], on_sent: Callable[[Result], None]) -> None:
