@@ -62,15 +62,18 @@ def _looked_up(table: NDArray[np.float32], stored: NDArray[Any], low: int) -> ND
 
 def _shown(values: NDArray[Any], header: Dataset) -> Floats:
     """What each stored value is shown as, 0 to 1.  `values`: rising, all that occur and maybe more between."""
-    real = _real(values, header)
+    real = real_values(values, header)
     shown = _windowed(real, header)
     if np.ptp(shown) == 0:
         raise UnsupportedPixels("All its grey values are alike.", hint="Send an image that shows something.")
-    return 1 - shown if _is_inverted(header) else shown
+    return 1 - shown if is_inverted(header) else shown
 
 
-def _real(values: NDArray[Any], header: Dataset) -> Floats:
-    """The modality LUT (PS3.3 section C.11.1)."""
+def real_values(values: NDArray[Any], header: Dataset) -> Floats:
+    """Stored values through the modality LUT or the rescale of `header` (PS3.3 section C.11.1).
+
+    Raises UnsupportedPixels for a table that is damaged.
+    """
     tables = items_of(header, "ModalityLUTSequence")
     if tables:
         return LookupTable.of(tables[0], header).apply(values)
@@ -87,8 +90,15 @@ def _windowed(real: Floats, header: Dataset) -> Floats:
     window = _first_window(header)
     if window is None:
         return np.asarray((real - real.min()) / (np.ptp(real) or 1))
-    centre, width = window
-    match text_of(header, "VOILUTFunction"):
+    return windowed(real, *window, text_of(header, "VOILUTFunction"))
+
+
+def windowed(real: NDArray[Any], centre: float, width: float, function: str) -> Floats:
+    """Values in a window as 0 to 1, by its VOILUTFunction (PS3.3 sections C.11.2.1.2 and C.11.2.1.3).
+
+    Whatever is neither SIGMOID nor LINEAR_EXACT is LINEAR.
+    """
+    match function:
         case "SIGMOID":
             return np.asarray(1 / (1 + np.exp(-4 * (real - centre) / width)))
         case "LINEAR_EXACT":
@@ -121,8 +131,11 @@ def _first_number(header: Dataset, keyword: str) -> float | None:
     return number[0] if number else None
 
 
-def _is_inverted(header: Dataset) -> bool:
-    """Both say the same (PS3.3 section C.11.6.1.2), so that the two together are one inversion."""
+def is_inverted(header: Dataset) -> bool:
+    """Whether MONOCHROME1 or PresentationLUTShape INVERSE shows great values dark.
+
+    Both say the same (PS3.3 section C.11.6.1.2), so that the two together are one inversion.
+    """
     return (
         text_of(header, "PhotometricInterpretation") == "MONOCHROME1"
         or text_of(header, "PresentationLUTShape") == "INVERSE"

@@ -96,10 +96,14 @@ def read_stored(instance: SeriesInstance, form: PixelFormat) -> tuple[NDArray[An
     UnsupportedPixels, UnsupportedTransferSyntax.
     """
     with naming(instance.path.name):
-        return _stored(instance.read(), form)
+        return stored_values(instance.read(), form)
 
 
-def _stored(parts: Parts, form: PixelFormat) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+def stored_values(parts: Parts, form: PixelFormat) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """Stored values (frames, rows, columns) of an instance that was read, and where they are padding, else None.
+
+    Raises UnreadableInstance, UnsupportedPixels and UnsupportedTransferSyntax, as `read_stored`.
+    """
     check_transfer_syntax(parts.transfer_syntax)
     if parts.pixels is None or parts.pixels.keyword != "PixelData":
         raise UnsupportedPixels(f"It has {parts.pixels.keyword if parts.pixels else 'no pixel data'}.")

@@ -1,2 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stored values as the grey levels a viewer shows: PS3.3 C.11."""
+"""Stored values as the grey levels a viewer shows: PS3.3 section C.11, and pictures of them."""
+
+from .files import (
+    Outcome,
+    Task,
+    grey_levels,
+    picture,
+    pictures,
+    render_file,
+    write_new,
+    write_pictures,
+    write_png,
+)
+from .png import encode_png
+from .rendering import Options, Picture, Rendering, Rule, Window
+
+__all__ = [
+    "Options",
+    "Outcome",
+    "Picture",
+    "Rendering",
+    "Rule",
+    "Task",
+    "Window",
+    "encode_png",
+    "grey_levels",
+    "picture",
+    "pictures",
+    "render_file",
+    "write_new",
+    "write_pictures",
+    "write_png",
+]

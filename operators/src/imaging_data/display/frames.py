@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One frame of an instance: its attributes and its pixel data, as if it were an instance of its own."""
+
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+
+import numpy as np
+from pydicom import Dataset
+from pydicom.encaps import encapsulate, get_frame
+from pydicom.uid import UID
+
+from ..elements import PixelSpan
+from ..errors import UnreadableInstance, UnsupportedPixels
+from ..files import read_file
+from ..parts import Parts, split
+from ..values import PER_FRAME, SHARED, frame_values, items_of, numbers_of, text_of
+
+# Pixel Value Transformation (PS3.3 section C.7.6.16.2.9) and Frame VOI LUT (section C.7.6.16.2.10)
+IN_GROUPS = (
+    "RescaleSlope",
+    "RescaleIntercept",
+    "WindowCenter",
+    "WindowWidth",
+    "WindowCenterWidthExplanation",
+    "VOILUTFunction",
+)
+SIZES = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated")
+
+
+def parts_of(source: Path | Dataset | Parts) -> Parts:
+    """A file, or a data set that pydicom read with its pixel data, in its parts.
+
+    Raises NotDicom, UnreadableInstance; UnsupportedPixels for a data set without PixelData.
+    """
+    if isinstance(source, Parts):
+        return source
+    if isinstance(source, Path):
+        return split(read_file(source)[0])
+    value = source.get("PixelData")
+    if not isinstance(value, bytes):
+        raise UnsupportedPixels("It has no PixelData.")
+    syntax = UID(text_of(getattr(source, "file_meta", Dataset()), "TransferSyntaxUID"))
+    encapsulated = bool(syntax) and syntax.is_compressed
+    return Parts(
+        source, syntax, value, PixelSpan("PixelData", source["PixelData"].VR, 0, len(value), encapsulated)
+    )
+
+
+def frame_count(dataset: Dataset) -> int:
+    """NumberOfFrames; 1 where it is not stated."""
+    return max(1, _whole(dataset, "NumberOfFrames"))
+
+
+def _whole(dataset: Dataset, keyword: str) -> int:
+    numbers = numbers_of(dataset, keyword, 1)
+    return int(numbers[0]) if numbers else 1
+
+
+def one_frame(parts: Parts, frame: int) -> Parts:
+    """Frame `frame`, from 0, alone: what the functional groups say of it stands at the top level.
+
+    Raises UnsupportedPixels for a frame that there is not, UnreadableInstance for damaged fragments.
+    """
+    frames = frame_count(parts.dataset)
+    if not 0 <= frame < frames:
+        raise UnsupportedPixels(f"Frame {frame} is asked for, counted from 0; it has {frames}.")
+    header = _header(parts.dataset, frame)
+    if frames == 1 or parts.pixels is None:
+        return replace(parts, dataset=header)
+    content = _fragments(parts, frame, frames) if parts.pixels.encapsulated else _bytes(parts, frame)
+    span = replace(parts.pixels, start=0, stop=len(content))
+    return replace(parts, dataset=header, content=content, pixels=span)
+
+
+def _header(dataset: Dataset, frame: int) -> Dataset:
+    if PER_FRAME not in dataset and SHARED not in dataset and frame_count(dataset) == 1:
+        return dataset
+    header = Dataset(dict(dataset.items()))
+    header.pop(SHARED, None)
+    header.pop(PER_FRAME, None)
+    header.file_meta = dataset.file_meta
+    implicit, little = dataset.original_encoding[:2]
+    header.set_original_encoding(implicit, little, dataset.original_character_set)
+    header.NumberOfFrames = 1
+    for keyword in IN_GROUPS:
+        own = frame_values(dataset, keyword)
+        if own and keyword not in header:
+            setattr(header, keyword, own[min(frame, len(own) - 1)])
+    tables = _tables(dataset, frame)
+    if tables and "VOILUTSequence" not in header:
+        header.VOILUTSequence = tables
+    return header
+
+
+def _tables(dataset: Dataset, frame: int) -> list[Dataset]:
+    groups = [*items_of(dataset, PER_FRAME)[frame : frame + 1], *items_of(dataset, SHARED)]
+    macros = (macro for group in groups for macro in items_of(group, "FrameVOILUTSequence"))
+    return next((tables for macro in macros if (tables := items_of(macro, "VOILUTSequence"))), [])
+
+
+def _bytes(parts: Parts, frame: int) -> bytes:
+    """The bytes of one native frame, which need not begin with a byte: frames of single bits follow each other."""
+    bits = prod(_whole(parts.dataset, name) for name in SIZES)
+    if text_of(parts.dataset, "PhotometricInterpretation") == "YBR_FULL_422":
+        bits = bits * 2 // 3  # two pixels share their chrominance (PS3.3 section C.7.6.3.1.2)
+    first, stop = frame * bits // 8, -(-(frame + 1) * bits // 8)
+    whole = parts.pixel_bytes[first:stop]
+    if bits % 8 == 0:
+        return bytes(whole)
+    skipped = frame * bits - first * 8
+    unpacked = np.unpackbits(np.frombuffer(whole, np.uint8), bitorder="little")
+    return np.packbits(unpacked[skipped : skipped + bits], bitorder="little").tobytes()
+
+
+def _fragments(parts: Parts, frame: int, frames: int) -> bytes:
+    try:
+        codestream = get_frame(bytes(parts.pixel_bytes), frame, number_of_frames=frames)
+    except (ValueError, IndexError) as error:
+        raise UnreadableInstance(f"Its compressed frames cannot be told apart ({error}).") from error
+    return encapsulate([codestream], has_bot=False)
