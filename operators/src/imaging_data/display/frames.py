@@ -82,6 +82,7 @@ def _header(dataset: Dataset, frame: int) -> Dataset:
     header.file_meta = dataset.file_meta
     implicit, little = dataset.original_encoding[:2]
     header.set_original_encoding(implicit, little, dataset.original_character_set)
+    header.pop("NumberOfFrames", None)  # a value set in its place would be set in the source's element, too
     header.NumberOfFrames = 1
     for keyword in IN_GROUPS:
         own = frame_values(dataset, keyword)
