@@ -65,7 +65,7 @@ def write_layout(layout: Layout, path: Path) -> None:
     with path.open("xb") as file:
         descriptor = file.fileno()
         _write_at(descriptor, about, 0)
-        layout.read(lambda place, values: _write_at(descriptor, values, OFFSET + place * size))
+        layout.read(lambda place, values: _write_at(descriptor, _bytes(values), OFFSET + place * size))
 
 
 def write_array(
@@ -78,21 +78,26 @@ def write_array(
     voxels = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     about = header(array.shape, voxels.dtype, affine, slope, intercept)
     with path.open("xb") as file:
-        for piece in _deflated(about, voxels) if path.name.endswith(".gz") else (about, voxels.data):
+        for piece in _deflated(about, voxels) if path.name.endswith(".gz") else (about, _bytes(voxels)):
             file.write(piece)
 
 
-def _write_at(descriptor: int, content: bytes | NDArray[Any], offset: int) -> None:
-    left = memoryview(content).cast("B")
+def _write_at(descriptor: int, content: bytes | memoryview, offset: int) -> None:
+    left = memoryview(content)
     while left:
         written = os.pwrite(descriptor, left, offset)
         left, offset = left[written:], offset + written
 
 
+def _bytes(values: NDArray[Any]) -> memoryview:
+    """The bytes of values that lie in one piece, without a copy."""
+    return values.reshape(-1).view(np.uint8).data
+
+
 def _deflated(about: bytes, voxels: NDArray[Any]) -> list[bytes]:
     """One gzip member (RFC 1952), its blocks deflated each on its own and joined at byte boundaries."""
-    data = memoryview(voxels.reshape(-1)).cast("B")
-    blocks = [about, *(data[at : at + BLOCK] for at in range(0, len(data), BLOCK))]
+    data = _bytes(voxels)
+    blocks: list[bytes | memoryview] = [about, *(data[at : at + BLOCK] for at in range(0, len(data), BLOCK))]
     check = 0
     for block in blocks:
         check = zlib.crc32(block, check)

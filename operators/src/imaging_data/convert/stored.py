@@ -80,10 +80,7 @@ class Layout:
             if np.iinfo(np.int16).min <= low and high <= np.iinfo(np.int16).max:
                 # Wraps around and back where the stored numbers do not fit; the sums do.
                 return array.astype(np.int16) + np.int64(self.intercept).astype(np.int16)
-        exact = array.dtype.itemsize > 2
-        return np.asarray(
-            (array.astype(np.float64 if exact else np.float32) * self.slope + self.intercept), np.float32
-        )
+        return np.asarray(np.asarray(array, np.float64) * self.slope + self.intercept, np.float32)
 
     @cached_property
     def _rescales(self) -> list[tuple[float, float]]:
@@ -92,7 +89,7 @@ class Layout:
     def _values(self, frame: NDArray[Any], place: int) -> NDArray[Any]:
         if self.dtype.kind == "f":
             slope, intercept = self._rescales[place]
-            frame = frame * slope + intercept
+            frame = np.asarray(frame, np.float64) * slope + intercept
         return np.ascontiguousarray(frame, self.dtype)
 
 

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a conversion made, and what it left out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .writer import ConvertedSeries
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file or series that was left out, and why.  name: its file name or its UID."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Converted:
+    """The series that were converted, the files that were made of them, and what was left out."""
+
+    series: tuple[ConvertedSeries, ...]
+    files: tuple[Path, ...]
+    skipped: tuple[Skipped, ...]
