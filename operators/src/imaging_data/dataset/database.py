@@ -43,6 +43,15 @@ IMAGE_INFO = {  # the seed's names, from the columns that hold them
     "WindowCenter": "window_center",
     "WindowWidth": "window_width",
 }
+TALLIES = {
+    "volumes": "SELECT count(*) FROM series WHERE volume != ''",
+    "duplicates": "SELECT count(*) FROM image WHERE duplicate_of IS NOT NULL",
+    "across_splits": "SELECT count(*) FROM image JOIN series ON series.id = image.series"
+    " JOIN study ON study.id = series.study JOIN patient ON patient.id = study.patient"
+    " JOIN image AS first ON first.id = image.duplicate_of JOIN series AS there ON there.id = first.series"
+    " JOIN study AS other ON other.id = there.study JOIN patient AS its ON its.id = other.patient"
+    " WHERE image.duplicate_of IS NOT NULL AND its.split != patient.split",
+}
 
 R = TypeVar("R")
 
@@ -127,6 +136,15 @@ class Database:
             " sum(images) AS images FROM patient GROUP BY split ORDER BY split"
         )
         return {row["split"]: {key: row[key] for key in row.keys()[1:]} for row in rows}
+
+    def tally(self, what: str) -> int:
+        """How many there are of one of TALLIES.  It may take time: each is looked at."""
+        return int(self._all(TALLIES[what])[0][0])
+
+    def reasons(self, table: str, column: str) -> dict[str, int]:
+        """How many rows of `table` have each text in `column`, but for the empty one.  It may take time."""
+        sql = f"SELECT {column} AS why, count(*) AS rows FROM {table} WHERE {column} != '' GROUP BY why ORDER BY why"
+        return {row["why"]: row["rows"] for row in self._all(sql)}
 
     # one record
 

@@ -17,11 +17,13 @@ CREATE TABLE study (
     images INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX study_patient ON study (patient);
 
--- `volume`: its NIfTI file under the data set's folder, '' without one; `no_volume`: why there is none.
+-- `stratum`: what of its first image the split is stratified by.  `volume`: its NIfTI file under the data set's
+-- folder, '' without one; `no_volume`: why there is none.
 CREATE TABLE series (
     id INTEGER PRIMARY KEY, study INTEGER NOT NULL REFERENCES study, series_instance_uid TEXT NOT NULL UNIQUE,
-    modality TEXT NOT NULL, series_number TEXT, series_description TEXT, images INTEGER NOT NULL DEFAULT 0,
-    volume TEXT NOT NULL DEFAULT '', volume_sha256 TEXT NOT NULL DEFAULT '', no_volume TEXT NOT NULL DEFAULT '');
+    modality TEXT NOT NULL, series_number TEXT, series_description TEXT, stratum TEXT NOT NULL DEFAULT '',
+    images INTEGER NOT NULL DEFAULT 0, volume TEXT NOT NULL DEFAULT '', volume_sha256 TEXT NOT NULL DEFAULT '',
+    no_volume TEXT NOT NULL DEFAULT '');
 CREATE INDEX series_study ON series (study);
 
 -- One SOP instance.  The texts are those of the attributes, NULL where absent; `ordinal` orders a series.
@@ -37,17 +39,18 @@ CREATE INDEX image_series ON image (series, ordinal, id);
 CREATE INDEX image_pixels ON image (pixel_sha256) WHERE pixel_sha256 != '';
 CREATE INDEX image_duplicate ON image (id) WHERE duplicate_of IS NOT NULL;
 
--- One picture of one frame in one window, and what it was made with (imaging_data.display).  `stem` is its file's
--- name without the ending; `path` lies under the data set's folder.
+-- One picture of one frame (from 0) in one window, and what it was made with as JSON (imaging_data.display).
+-- `stem` is its file's name without the ending; `path` lies under the data set's folder.
 CREATE TABLE picture (
     id INTEGER PRIMARY KEY, image INTEGER NOT NULL REFERENCES image, frame INTEGER NOT NULL, stem TEXT NOT NULL UNIQUE,
     path TEXT NOT NULL, sha256 TEXT NOT NULL, bits INTEGER NOT NULL, rendering TEXT NOT NULL);
 CREATE INDEX picture_image ON picture (image, id);
 
--- Segmentations that came with the images, kept under the data set's folder for labels and boxes.
+-- Segmentations that came with the images, kept under the data set's folder for labels and boxes, and the series
+-- that each is of.
 CREATE TABLE segmentation (
-    id INTEGER PRIMARY KEY, sop_instance_uid TEXT NOT NULL UNIQUE, patient INTEGER NOT NULL REFERENCES patient,
-    series_instance_uid TEXT NOT NULL, path TEXT NOT NULL);
+    id INTEGER PRIMARY KEY, sop_instance_uid TEXT NOT NULL UNIQUE, series_instance_uid TEXT NOT NULL,
+    path TEXT NOT NULL);
 CREATE INDEX segmentation_series ON segmentation (series_instance_uid);
 
 -- Every file that was looked at; `skipped` says why one is not in the data set, '' for one that is.

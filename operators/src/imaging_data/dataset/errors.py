@@ -50,3 +50,15 @@ class NoRoom(DatasetError):
     """The data set could not be written."""
 
     hint = "Make room on the disk and run the same command again: it goes on where it stopped."
+
+
+class EndedProcess(DatasetError):
+    """A process that makes pictures was ended from outside."""
+
+    hint = "Most often memory ran out; run the same command again: it goes on where it stopped."
+
+
+class NoLabels(DatasetError):
+    """The file of labels cannot be used."""
+
+    hint = "Give a CSV file with a head line: PatientID and the label's name."

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images that show the same under different UIDs, found by the hash of their stored values."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from .writer import Writer
+
+MARK = """
+UPDATE image SET duplicate_of = first.id FROM (
+    SELECT pixel_sha256 AS pixels, min(id) AS id FROM image WHERE pixel_sha256 != ''
+    GROUP BY pixel_sha256 HAVING count(*) > 1) AS first
+WHERE image.pixel_sha256 = first.pixels AND image.id > first.id AND image.duplicate_of IS NOT first.id
+"""
+PAIRS = """
+SELECT DISTINCT its.patient AS patient, others.patient AS other
+FROM image JOIN series ON series.id = image.series JOIN study AS its ON its.id = series.study
+    JOIN image AS first ON first.id = image.duplicate_of JOIN series AS there ON there.id = first.series
+    JOIN study AS others ON others.id = there.study
+WHERE image.duplicate_of IS NOT NULL AND its.patient != others.patient
+"""
+
+
+def mark_duplicates(writer: Writer) -> None:
+    """Write down of each image that repeats an earlier one which that is."""
+    writer.change(MARK)
+
+
+def linked_patients(writer: Writer) -> dict[int, int]:
+    """Patients that share pictures: the group of each, by row; those that share none are left out.
+
+    The same picture under two PatientIDs is one person's or a copy: on two sides of a split it would give away the
+    answer.
+    """
+    return groups_of((row["patient"], row["other"]) for row in writer.rows(PAIRS))
+
+
+def groups_of(pairs: Iterable[tuple[int, int]]) -> dict[int, int]:
+    """What is connected by pairs, directly or through others: the smallest of the group, by each."""
+    neighbours: dict[int, set[int]] = defaultdict(set)
+    for one, other in pairs:
+        neighbours[one].add(other)
+        neighbours[other].add(one)
+    group: dict[int, int] = {}
+    for first in sorted(neighbours):
+        reached = [] if first in group else [first]
+        while reached:
+            one = reached.pop()
+            if one not in group:
+                group[one] = first
+                reached += neighbours[one]
+    return group

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From files to rows: the hierarchy of patients, studies, series and images.  Time grows with their number."""
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from ..hashing import file_sha256
+from ..threads import in_threads
+from .errors import NoRoom
+from .facts import Facts, Looked, files_under, look
+from .writer import Writer
+
+AT_ONCE = 512  # files in a transaction
+SEGMENTATIONS = "segmentations"
+REPEATED = "It is there already."
+CONFLICT = "Another instance with its SOPInstanceUID and other bytes is there already."
+MIXED = "Its study or series is already there under another PatientID or study."
+
+
+class Index:
+    """Adds instances to the database.  What it remembers is bounded by the number of series."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._series: dict[str, tuple[int, str, str]] = {}  # by UID: row, StudyInstanceUID, PatientID
+        self._added: Counter[int] = Counter()
+
+    def add(self, facts: Facts) -> str:
+        """Add an instance; returns why it is not added, "" when it is."""
+        if refused := self._known(facts):
+            return refused
+        series = self._place(facts)
+        if series is None:
+            return MIXED
+        self._writer.add(
+            "image",
+            series=series,
+            sop_instance_uid=facts.sop_instance_uid,
+            sop_class_uid=facts.sop_class_uid,
+            ordinal=facts.ordinal,
+            instance_number=facts.instance_number,
+            rescale_intercept=facts.rescale_intercept,
+            rescale_slope=facts.rescale_slope,
+            window_center=facts.window_center,
+            window_width=facts.window_width,
+            frames=facts.frames,
+            pixel_rows=facts.rows,
+            pixel_columns=facts.columns,
+            path=facts.path,
+        )
+        self._added[series] += 1
+        return ""
+
+    def count(self) -> None:
+        """Raise the counts by what was added since; before each transaction ends."""
+        for series, added in self._added.items():
+            self._writer.change("UPDATE series SET images = images + ? WHERE id = ?", (added, series))
+        self._added.clear()
+
+    def _known(self, facts: Facts) -> str:
+        """Why an instance is not added whose UID is there already: it is the same, or another one."""
+        row = self._writer.row(
+            "SELECT path, sha256 FROM image WHERE sop_instance_uid = ?", (facts.sop_instance_uid,)
+        )
+        if row is None:
+            return ""
+        if not row["sha256"] and not Path(row["path"]).exists():
+            return REPEATED
+        same = (row["sha256"] or file_sha256(Path(row["path"]))) == file_sha256(Path(facts.path))
+        return REPEATED if same else CONFLICT
+
+    def _place(self, facts: Facts) -> int | None:
+        """The row of its series, which is made if it is new; None where the identifiers contradict what is there."""
+        study_uid, patient_id = facts.study_instance_uid, facts.patient_id
+        if series := self._find_series(facts.series_instance_uid):
+            return series[0] if series[1:] == (study_uid, patient_id) else None
+        study = self._find_study(study_uid) or self._new_study(facts)
+        if study[1] != patient_id:
+            return None
+        row = self._writer.add(
+            "series",
+            study=study[0],
+            series_instance_uid=facts.series_instance_uid,
+            modality=facts.modality,
+            series_number=facts.series_number,
+            series_description=facts.series_description,
+            stratum=facts.stratum,
+        )
+        self._series[facts.series_instance_uid] = (row, study_uid, patient_id)
+        return row
+
+    def _find_series(self, uid: str) -> tuple[int, str, str] | None:
+        if uid not in self._series:
+            row = self._writer.row(
+                "SELECT series.id, study_instance_uid, patient_id FROM series JOIN study ON study.id = study"
+                " JOIN patient ON patient.id = patient WHERE series_instance_uid = ?",
+                (uid,),
+            )
+            if row is None:
+                return None
+            self._series[uid] = row["id"], row["study_instance_uid"], row["patient_id"]
+        return self._series[uid]
+
+    def _find_study(self, uid: str) -> tuple[int, str] | None:
+        row = self._writer.row(
+            "SELECT study.id, patient_id FROM study JOIN patient ON patient.id = patient"
+            " WHERE study_instance_uid = ?",
+            (uid,),
+        )
+        return (row["id"], row["patient_id"]) if row else None
+
+    def _new_study(self, facts: Facts) -> tuple[int, str]:
+        study = self._writer.add(
+            "study",
+            patient=self._patient(facts),
+            study_instance_uid=facts.study_instance_uid,
+            study_date=facts.study_date,
+            study_description=facts.study_description,
+        )
+        return study, facts.patient_id
+
+    def _patient(self, facts: Facts) -> int:
+        row = self._writer.row("SELECT id FROM patient WHERE patient_id = ?", (facts.patient_id,))
+        if row is not None:
+            return int(row["id"])
+        return self._writer.add("patient", patient_id=facts.patient_id, patient_sex=facts.patient_sex)
+
+
+def index_files(writer: Writer, source: Path, stratify_by: str) -> Iterator[int]:
+    """Look at every file of `source` that was not looked at before; yields how many there were, now and then."""
+    index, looked = Index(writer), 0
+    for paths in _batches(files_under(source, writer.folder.resolve())):
+        new = [path for path in paths if not _seen(writer, path)]
+        found = in_threads(partial(look, stratify_by=stratify_by), new)
+        with writer.transaction():
+            for one in found:
+                _write(writer, index, one)
+            index.count()
+        looked += len(paths)
+        yield looked
+
+
+def _batches(paths: Iterable[Path]) -> Iterator[list[Path]]:
+    several = iter(paths)
+    while batch := list(islice(several, AT_ONCE)):
+        yield batch
+
+
+def _seen(writer: Writer, path: Path) -> bool:
+    row = writer.row("SELECT size, modified_ns FROM file WHERE path = ?", (_said(path),))
+    if row is None:
+        return False
+    try:
+        state = path.stat()
+    except OSError:
+        return False
+    return (row["size"], row["modified_ns"]) == (state.st_size, state.st_mtime_ns)
+
+
+def _said(path: Path) -> str:
+    """A path as text that the database takes: a name that is no UTF-8 with its bytes in writing."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _write(writer: Writer, index: Index, looked: Looked) -> None:
+    skipped = looked.skipped
+    if looked.facts is not None:
+        adding = _keep_segmentation if looked.facts.segmented else _add
+        skipped = adding(writer, index, looked.facts)
+    writer.change(
+        "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?)",
+        (_said(looked.path), looked.size, looked.modified_ns, skipped),
+    )
+
+
+def _add(_: Writer, index: Index, facts: Facts) -> str:
+    try:
+        return index.add(facts)
+    except OSError as error:
+        return f"{error.strerror}."
+
+
+def _keep_segmentation(writer: Writer, _: Index, facts: Facts) -> str:
+    """Copy a segmentation into the data set; its source may go away."""
+    row = writer.row("SELECT path FROM segmentation WHERE sop_instance_uid = ?", (facts.sop_instance_uid,))
+    name = f"{SEGMENTATIONS}/{facts.sop_instance_uid}.dcm"
+    target = writer.folder / name
+    if row is not None:
+        return REPEATED if file_sha256(target) == file_sha256(Path(facts.path)) else CONFLICT
+    try:
+        target.parent.mkdir(exist_ok=True)
+        partial_file = target.with_suffix(".partial")
+        shutil.copyfile(facts.path, partial_file)
+        partial_file.replace(target)
+    except OSError as error:
+        raise NoRoom(f"{target}: {error.strerror}.") from error
+    writer.add(
+        "segmentation",
+        sop_instance_uid=facts.sop_instance_uid,
+        series_instance_uid=facts.segmented,
+        path=name,
+    )
+    return ""
