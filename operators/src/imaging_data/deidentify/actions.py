@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The actions of PS3.15 Table E.1-1a on the elements of one instance, in its sequences too."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from pydicom import DataElement, Dataset
+from pydicom.datadict import dictionary_VR, keyword_for_tag
+from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag
+
+from ..values import UNREADABLE
+from . import dates
+from .profile import CLEAN_DESCRIPTORS, MODIFIED_DATES, RETAIN_UIDS, SAFE_PRIVATE, Profile, Rule
+from .pseudonyms import Key
+from .substitutes import TEXT, dummy, empty
+from .words import clean_text, searched
+
+KEEP, REMOVE = Rule("K", "K"), Rule("X", "X")
+DATES = frozenset({"DA", "DT"})
+ECHOING = TEXT | {"CS", "UR", "UN"}  # VRs in which the patient's name may stand where the table expects none
+PATIENT_ID, PATIENT_NAME = BaseTag(0x00100020), BaseTag(0x00100010)
+CODES = range(0x00080100, 0x00080125)  # Code Sequence Macro (PS3.3 section 8.8)
+CODE_MEANING, CODING_SCHEME = BaseTag(0x00080104), BaseTag(0x00080102)
+
+
+@dataclass(frozen=True)
+class Patient:
+    """Whom an instance is of, as the key sees it.
+
+    identity: issuer and PatientID; an instance without PatientID is its study's.  pseudonym: stands for both
+    PatientID and PatientName.  days: by how many its dates move.
+    """
+
+    identity: tuple[str, str]
+    pseudonym: str
+    days: int
+
+
+@dataclass
+class Cleaner:
+    """Takes the patient out of the elements of one instance, in place.
+
+    rules: for the top level, by the table's tag; items: for what lies in sequences.  uids: collects what stands
+    for what.
+    """
+
+    profile: Profile
+    key: Key
+    patient: Patient
+    rules: Mapping[int, Rule]
+    items: Mapping[int, Rule]
+    words: frozenset[str]
+    uids: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._echo = searched(self.words)
+        self._actions: dict[str, Callable[[Dataset, BaseTag, str, Rule], None]] = {
+            "K": self._keep, "C": self._clean, "U": self._uid, "H": self._hash, "R": self._replace,
+            "Z": self._empty, "D": self._dummy,
+        }  # fmt: skip
+
+    def clean(self, dataset: Dataset, rules: Mapping[int, Rule], cleaning: bool = False) -> None:
+        """All elements of `dataset`; cleaning: free text that the table does not name is cleaned, too."""
+        for tag in list(dataset.keys()):
+            self._element(dataset, tag, rules, cleaning)
+        self._drop_creators(dataset)
+
+    def _element(self, dataset: Dataset, tag: BaseTag, rules: Mapping[int, Rule], cleaning: bool) -> None:
+        if tag.is_private:
+            if not tag.is_private_creator and not self._is_safe(dataset, tag):
+                del dataset[tag]
+            return
+        vr = _vr(dataset, tag)
+        rule = self.profile.choices.get(tag) or rules.get(tag) or self._unlisted(dataset, tag, vr, cleaning)
+        if rule.action == "X" or not vr:
+            del dataset[tag]
+            return
+        try:
+            self._actions[rule.action](dataset, tag, vr, rule)
+        except UNREADABLE:  # a value that is not what its VR says is kept by no rule
+            del dataset[tag]
+
+    def _unlisted(self, dataset: Dataset, tag: BaseTag, vr: str, cleaning: bool) -> Rule:
+        """What the table does not name stays, but for names, dates, UIDs, graphics and what is not known."""
+        if not vr or tag.element == 0 or tag.group < 0x0008 or tag.group & 0xFF00 in (0x5000, 0x6000):
+            return REMOVE
+        if vr == "UI":
+            return KEEP if keyword_for_tag(tag).endswith("ClassUID") else Rule("U", "U")
+        if vr == "PN":
+            return Rule("D", "D")
+        if vr in DATES or vr == "TM":
+            return KEEP if self.profile.keeps_times else Rule("Z", "Z")
+        return Rule("C", "D") if cleaning and vr in TEXT and not _is_coded(dataset, tag) else KEEP
+
+    def _keep(self, dataset: Dataset, tag: BaseTag, vr: str, rule: Rule) -> None:
+        """Unchanged; a sequence by the rules of items; a date moved, an age capped where the profile says so."""
+        if vr == "SQ":
+            self._items(dataset, tag, cleaning=False)
+        elif vr in DATES and self.profile.has(MODIFIED_DATES) and tag not in self.profile.choices:
+            self._shift(dataset, tag, vr)
+        elif vr == "AS" and tag not in self.profile.choices:
+            self._set(dataset, tag, vr, dates.cap_age(_text(dataset, tag)))
+        elif vr in ECHOING and self._echoes(dataset, tag):
+            dataset[tag] = empty(tag, vr)
+
+    def _clean(self, dataset: Dataset, tag: BaseTag, vr: str, rule: Rule) -> None:
+        """Dates are moved, times stay, texts keep known words, sequences are cleaned; else the fallback."""
+        if vr == "SQ":
+            self._items(dataset, tag, cleaning=True)
+        elif vr in DATES:
+            self._shift(dataset, tag, vr)
+        elif vr in TEXT:
+            self._cleaned_text(dataset, tag, vr, rule)
+        elif vr != "TM":
+            self._fall_back(dataset, tag, vr, rule)
+
+    def _cleaned_text(self, dataset: Dataset, tag: BaseTag, vr: str, rule: Rule) -> None:
+        known = self.profile.words if self.profile.has(CLEAN_DESCRIPTORS) and vr != "PN" else frozenset[str]()
+        text = (
+            clean_text(_text(dataset, tag), known, self.words) if known or tag in self.profile.choices else ""
+        )
+        if text:
+            dataset[tag] = DataElement(tag, vr, text)
+        else:
+            self._fall_back(dataset, tag, vr, rule)
+
+    def _fall_back(self, dataset: Dataset, tag: BaseTag, vr: str, rule: Rule) -> None:
+        if rule.fallback == "X":
+            del dataset[tag]
+        else:
+            self._actions[rule.fallback](dataset, tag, vr, rule)
+
+    def _items(self, dataset: Dataset, tag: BaseTag, cleaning: bool) -> None:
+        value = dataset[tag].value
+        if not isinstance(value, Sequence):
+            del dataset[tag]
+            return
+        for item in value:
+            self.clean(item, self.items, cleaning)
+
+    def _uid(self, dataset: Dataset, tag: BaseTag, vr: str, rule: Rule) -> None:
+        """Another UID for each; a sequence keeps its items, with other UIDs in them."""
+        if vr == "SQ":
+            self._items(dataset, tag, cleaning=False)
+        elif vr != "UI":
+            dataset[tag] = dummy(tag, vr)
+        elif not (self.profile.has(RETAIN_UIDS) and tag not in self.profile.choices):
+            new = [self._new_uid(str(uid)) for uid in _values(dataset, tag)]
+            dataset[tag] = DataElement(tag, vr, new)
+
+    def _new_uid(self, original: str) -> str:
+        new = self.key.uid(original)
+        if new != original:
+            self.uids[original] = new
+        return new
+
+    def _shift(self, dataset: Dataset, tag: BaseTag, vr: str) -> None:
+        moved = [dates.shift(str(value), self.patient.days) for value in _values(dataset, tag)]
+        self._set(dataset, tag, vr, [value for value in moved if value])
+
+    def _hash(self, dataset: Dataset, tag: BaseTag, vr: str, rule: Rule) -> None:
+        text = _text(dataset, tag)
+        self._set(dataset, tag, vr, self.key.pseudonym(f"{tag:08x}", text) if text and vr in TEXT else "")
+
+    def _replace(self, dataset: Dataset, tag: BaseTag, vr: str, rule: Rule) -> None:
+        dataset[tag] = DataElement(tag, vr, rule.value)
+
+    def _empty(self, dataset: Dataset, tag: BaseTag, vr: str, rule: Rule) -> None:
+        """Empty, but for the patient's name and identifier, which the pseudonym stands for."""
+        if tag in (PATIENT_NAME, PATIENT_ID):
+            self._dummy(dataset, tag, vr, rule)
+        else:
+            dataset[tag] = empty(tag, vr)
+
+    def _dummy(self, dataset: Dataset, tag: BaseTag, vr: str, rule: Rule) -> None:
+        if tag in (PATIENT_NAME, PATIENT_ID):
+            dataset[tag] = DataElement(tag, vr, self.patient.pseudonym)
+        elif vr == "UI":
+            self._uid(dataset, tag, vr, rule)
+        else:
+            dataset[tag] = dummy(tag, vr)
+
+    def _set(self, dataset: Dataset, tag: BaseTag, vr: str, value: str | list[str]) -> None:
+        dataset[tag] = DataElement(tag, vr, value) if value else empty(tag, vr)
+
+    def _is_safe(self, dataset: Dataset, tag: BaseTag) -> bool:
+        """Whether the profile's safe list has this private attribute (PS3.15 section E.3.10)."""
+        creator = BaseTag(tag.group << 16 | tag.element >> 8)
+        if not self.profile.has(SAFE_PRIVATE) or creator not in dataset:
+            return False
+        name = _text(dataset, creator).strip()
+        safe = (tag.group, tag.element & 0xFF, name) in self.profile.safe_private
+        return safe and _vr(dataset, tag) != "SQ" and not self._echoes(dataset, tag)
+
+    def _echoes(self, dataset: Dataset, tag: BaseTag) -> bool:
+        """Whether a value says a part of the patient's name or an identifier."""
+        if self._echo is None:
+            return False
+        raw = dataset.get_item(tag).value
+        plain = isinstance(raw, bytes) and raw.isascii() and b"\x1b" not in raw
+        text = raw.decode("ascii") if plain else _text(dataset, tag)
+        return self._echo.search(text.casefold()) is not None
+
+    def _drop_creators(self, dataset: Dataset) -> None:
+        """Creators of blocks that are gone go, too."""
+        private = [tag for tag in dataset.keys() if tag.is_private]  # noqa: SIM118
+        kept = {(tag.group, tag.element >> 8) for tag in private if not tag.is_private_creator}
+        for tag in private:
+            if tag.is_private_creator and (tag.group, tag.element) not in kept:
+                del dataset[tag]
+
+
+def _vr(dataset: Dataset, tag: BaseTag) -> str:
+    """The VR that the element says, else the dictionary's; "" where PS3.6 does not know the attribute."""
+    try:
+        known = dictionary_VR(tag)
+    except KeyError:
+        return ""
+    said = dataset.get_item(tag).VR
+    return known if said in (None, "UN") or tag in (PATIENT_ID, PATIENT_NAME) else str(said)
+
+
+def _values(dataset: Dataset, tag: BaseTag) -> list[object]:
+    value = dataset[tag].value
+    return list(value) if isinstance(value, MultiValue) else [] if value in (None, "") else [value]
+
+
+def _text(dataset: Dataset, tag: BaseTag) -> str:
+    return "\\".join(map(str, _values(dataset, tag)))
+
+
+def _is_coded(dataset: Dataset, tag: BaseTag) -> bool:
+    """Whether it is part of a code; the meaning of a private code (PS3.16 section 8.2) is free text."""
+    private = CODING_SCHEME not in dataset or _text(dataset, CODING_SCHEME).startswith("99")
+    return tag in CODES and not (tag == CODE_MEANING and private)

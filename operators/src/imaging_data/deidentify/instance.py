@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One instance without the patient."""
+
+from dataclasses import dataclass
+
+from pydicom import Dataset
+
+from ..errors import ImagingDataError
+from ..identifiers import check_uid
+from ..instances import IDENTIFIERS
+from ..values import text_of
+from .actions import Cleaner, Patient
+from .profile import CLEAN_STRUCTURED, Profile
+from .pseudonyms import Key
+from .stamps import stamp
+from .words import own_words
+
+CONTENT = "ContentSequence"
+
+
+class HeldBack(ImagingDataError):
+    """It is not certain that the patient can be taken out of this instance."""
+
+    hint = "Look at it yourself: what is certain of it is for a person to say."
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What became of one instance: its data set, whose it is, the patient's own words, new UIDs by old ones."""
+
+    dataset: Dataset
+    patient: Patient
+    name: str
+    uids: dict[str, str]
+
+
+def deidentify(dataset: Dataset, profile: Profile, key: Key) -> Changed:
+    """Take the patient out of `dataset`, in place, by PS3.15 Annex E; pixel data are not looked at.
+
+    Raises HeldBack for what no rule here can clean, InvalidIdentifier for an instance without sound UIDs.
+    """
+    for keyword in IDENTIFIERS:
+        check_uid(text_of(dataset, keyword), keyword)
+    _check_content(dataset, profile)
+    patient, name = patient_of(dataset, key), text_of(dataset, "PatientName")
+    rules, items = profile.rules(text_of(dataset, "SOPClassUID")), profile.rules()
+    cleaner = Cleaner(profile, key, patient, rules, items, own_words(dataset))
+    cleaner.clean(dataset, rules)
+    _name_patient(dataset, profile, patient)
+    stamp(dataset, profile)
+    return Changed(dataset, patient, name, cleaner.uids)
+
+
+def patient_of(dataset: Dataset, key: Key) -> Patient:
+    """Whose an instance is: IssuerOfPatientID and PatientID say it; without them each study is a patient."""
+    identity = text_of(dataset, "IssuerOfPatientID").strip(), text_of(dataset, "PatientID").strip()
+    if not identity[1]:
+        identity = "study", text_of(dataset, "StudyInstanceUID")
+    return Patient(identity, key.pseudonym(*identity), key.days(*identity))
+
+
+def _name_patient(dataset: Dataset, profile: Profile, patient: Patient) -> None:
+    """Type 2, and what studies of one patient are put together by: there even where the source had none."""
+    for keyword in ("PatientID", "PatientName"):
+        if keyword not in dataset:
+            setattr(dataset, keyword, patient.pseudonym)
+
+
+def _check_content(dataset: Dataset, profile: Profile) -> None:
+    if CONTENT in dataset and not profile.has(CLEAN_STRUCTURED):
+        raise HeldBack("It is a structured document, and the profile does not clean its content.")
+    if "EncapsulatedDocument" in dataset:
+        raise HeldBack("It holds a whole document, which is not searched.")

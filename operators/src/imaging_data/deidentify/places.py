@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where results go: new files under their UIDs, whole or not at all, one run at a time."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ..errors import ImagingDataError
+
+
+class AlreadyRunning(ImagingDataError):
+    """Another run writes to this folder."""
+
+    hint = "Wait until it has ended, or name another folder."
+
+
+class CannotWrite(ImagingDataError):
+    """The result cannot be written."""
+
+    hint = "Make room or correct the permissions, then run it again: what is there already stays as it is."
+    retryable = True
+
+
+class WrongPlace(ImagingDataError):
+    """The folders of originals and of results lie in each other."""
+
+    hint = "Name a folder for results, one for what is held back and one for the mapping that are apart."
+
+
+class Taken(ImagingDataError):
+    """Another instance stands under this name."""
+
+    hint = "Name an empty folder."
+
+
+@contextmanager
+def writing(what: Path) -> Iterator[None]:
+    """Raise CannotWrite for what the system refuses while `what` is written."""
+    try:
+        yield
+    except OSError as error:
+        raise CannotWrite(f"{what}: {error.strerror or error}.") from error
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the one lock of `folder`, which is made where it is missing.  Raises AlreadyRunning, CannotWrite."""
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise AlreadyRunning(f"{folder}") from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def put(path: Path, content: bytes, mode: int = 0o666) -> bool:
+    """Write a new file whole; False where it is there with the same content.  Raises Taken, CannotWrite."""
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = _part(path, content, mode)
+        try:
+            os.link(part, path)  # unlike a renaming, it never takes the place of another file
+        except FileExistsError:
+            if path.read_bytes() != content:
+                raise Taken(f"{path}") from None
+            return False
+        finally:
+            part.unlink()
+    return True
+
+
+def replace(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Write a file whole, in place of what is there.  Raises OSError."""
+    _part(path, content, mode).replace(path)
+
+
+def _part(path: Path, content: bytes, mode: int) -> Path:
+    """The content on the disk, beside `path`."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fdatasync(file.fileno())
+    except BaseException:
+        with suppress(OSError):
+            part.unlink()
+        raise
+    return part
+
+
+def check_apart(source: Path, target: Path, hold: Path) -> None:
+    """Raise WrongPlace where one of the folders lies in another, which would mix originals and results."""
+    within = [
+        (one, other)
+        for one, other in ((target, source), (source, target), (hold, target), (target, hold), (hold, source))
+        if one.resolve().is_relative_to(other.resolve())
+    ]
+    if within:
+        raise WrongPlace(f"{within[0][0]} lies in {within[0][1]}.")

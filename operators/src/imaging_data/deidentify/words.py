@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Descriptors cleaned by a list of the words that may stay (PS3.15 section E.3.5), and the patient's own words."""
+
+import re
+from collections.abc import Iterable
+
+from pydicom import Dataset
+
+from ..values import text_of
+
+NAMES = (
+    "PatientName",
+    "OtherPatientNames",
+    "PatientBirthName",
+    "PatientMotherBirthName",
+    "ReferringPhysicianName",
+)
+IDS = ("PatientID", "OtherPatientIDs", "AccessionNumber", "StudyID", "IssuerOfPatientID", "PatientAddress")
+SHORTEST = 4  # letters of a part of a name that is searched for inside other values
+_WORD = re.compile(r"[^\W_]+(?:\.\d+)?")
+_NUMBER = re.compile(r"\d{1,3}(?:\.\d{1,3})?(?:mm|cm|m|s|ms|min|kv|mas|ml|mgy|deg|x|t|w|hz)?")
+
+
+def clean_text(text: str, words: frozenset[str], without: frozenset[str] = frozenset()) -> str:
+    """The words of `text` that stand in `words` and not in `without`, and short numbers, joined by spaces."""
+    return " ".join(
+        word
+        for word in _WORD.findall(text)
+        if word.casefold() not in without and (word.casefold() in words or _NUMBER.fullmatch(word.casefold()))
+    )
+
+
+def parts_of(value: str) -> set[str]:
+    """The words of a name or an identifier, and the whole of it, in small letters."""
+    whole = value.strip(" \0").casefold()
+    return {part for part in (whole, *re.split(r"[\^=\\\s,;/]+", whole)) if part}
+
+
+def own_words(dataset: Dataset) -> frozenset[str]:
+    """What names the patient in an instance: parts of names and identifiers, in small letters."""
+    return frozenset(part for keyword in (*NAMES, *IDS) for part in parts_of(text_of(dataset, keyword)))
+
+
+def searched(words: Iterable[str]) -> re.Pattern[str] | None:
+    """What finds any of `words` that is long enough inside another text; None for none."""
+    long = sorted((word for word in words if len(word) >= SHORTEST), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, long))) if long else None
