@@ -31,6 +31,8 @@ def grab(wanted, output):
         time.sleep(0.02)
     if base.profile() in wanted.get("too_much", ()):
         raise OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+    job = json.loads(os.environ["GANTRY_JOB"])
+    (output / "asked").write_text(json.dumps({{key: job[key] for key in ("profile", "instead_of")}}))
     return {{"findings": [repr(os.environ.get("CUDA_VISIBLE_DEVICES"))]}}
 
 base.DEEDS["grab"] = grab
@@ -108,6 +110,14 @@ class GpuLine:
 
     def saw(self, job: Job) -> str:
         """What the app saw in CUDA_VISIBLE_DEVICES."""
-        output = self.executor.folder(self.now(job)).output
+        output = self._output(job)
         [finding] = json.loads((output / "results.json").read_text())["findings"]
         return str(finding).strip("'")
+
+    def asked(self, job: Job) -> dict[str, str]:
+        """What the app saw of profiles in GANTRY_JOB."""
+        found: dict[str, str] = json.loads((self._output(job) / "asked").read_text())
+        return found
+
+    def _output(self, job: Job) -> Path:
+        return self.executor.folder(self.now(job)).output

@@ -116,6 +116,7 @@ def test_the_job_tells_the_app_what_its_results_need(open_bench):
         "segmentation": "labelmap",
         "replaces": [{"kind": "text-report", "ordinal": 0}],
         "profile": "",
+        "instead_of": "",
     }
 
 

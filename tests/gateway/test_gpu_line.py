@@ -74,8 +74,9 @@ def test_out_of_gpu_memory_alone_then_cheaper_and_the_history_says_so(driver, tm
         told = line.events(job)
         assert sum("It is tried again alone on the card." in text for text in told) == 1
         assert sum("it is tried again in the cheaper profile fast." in text for text in told) == 1
-        note = "note: made in the cheaper profile fast: its default profile ran out of GPU memory"
-        assert told[-1] == note
+        note = "note: made in the cheaper profile fast: fine ran out of GPU memory"
+        assert (told[-1], told.count(note)) == (note, 1)
+        assert line.asked(job) == {"profile": "fast", "instead_of": "fine"}
 
 
 def test_without_a_cheaper_profile_it_fails_and_a_retry_begins_anew(driver, tmp_path):

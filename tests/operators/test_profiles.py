@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builders import ct_series
-from result_files import ct, write
+from result_files import all_kinds, ct, write
 from running import WarmWorker, manifest, run
 
 from imaging_operators import AppInfo, InferenceApp, SeriesRule, TextReport
@@ -136,5 +136,24 @@ def test_parameters_that_predict_does_not_take_are_refused_in_the_manifest():
 
 def test_the_jobs_profile_must_be_a_text():
     assert JobContext.from_json({"profile": "fast"}).profile == "fast"
-    with pytest.raises(BadJob, match=r"GANTRY_JOB\.profile 5 is no text"):
-        JobContext.from_json({"profile": 5})
+    for key in ("profile", "instead_of"):
+        with pytest.raises(BadJob, match=rf"GANTRY_JOB\.{key} 5 is no text"):
+            JobContext.from_json({key: 5})
+
+
+def test_every_result_made_in_a_cheaper_profile_says_so(tmp_path):
+    volume, info = ct(tmp_path / "in"), AppInfo(**NAMES, profiles=FAST, cheaper={"fine": "fast"})
+    job = {"profile": "fast"}
+    as_asked = write(tmp_path / "asked", volume, all_kinds(volume), info, **job)
+    cheaper = write(tmp_path / "cheaper", volume, all_kinds(volume), info, **job, instead_of="fine")
+    sentence = "made in the cheaper profile fast: fine ran out of GPU memory"
+    assert (as_asked.document["notes"], cheaper.document["notes"]) == ([], [sentence])
+    kinds = ("segmentation-0", "measurements-0", "text-report-0", "secondary-capture-0")
+    for asked, made in ((as_asked[kind], cheaper[kind]) for kind in kinds):
+        assert made.SeriesDescription.endswith(" cheaper profile")
+        assert "cheaper" not in asked.SeriesDescription
+        by_app = made.ContributingEquipmentSequence[1].ContributionDescription
+        assert "profile fast (cheaper; fine ran out of GPU memory)" in by_app
+        assert made.SOPInstanceUID != asked.SOPInstanceUID
+    [text] = cheaper["text-report-0"].ContentSequence
+    assert sentence in text.TextValue

@@ -80,7 +80,11 @@ class AppManifest(BaseModel):
 
     def cheaper_than(self, profile: str) -> str:
         """The profile for a job that ran out of GPU memory in this one ("": the default), "" for none."""
-        return self.cheaper.get(profile or next(iter(self.profiles), ""), "")
+        return self.cheaper.get(self.profile_name(profile), "")
+
+    def profile_name(self, profile: str) -> str:
+        """The name of the profile; "" is the default one, and stays where there are none."""
+        return profile or next(iter(self.profiles), "")
 
     def check_profile(self, name: str) -> None:
         """Raise NoSuchProfile when the app has no profile of this name; "" is its default one."""

@@ -45,7 +45,8 @@ class JobRequest:
     """What the results need of the job and the app cannot know: GANTRY_JOB of docs/map-contract.md.
 
     `content_datetime`: ISO 8601, with its zone.  `segmentation`: "binary" or "labelmap".  `replaces`: the
-    delivered results of the previous revision.  `profile`: "" is the app's default one.
+    delivered results of the previous revision.  `profile`: "" is the app's default one.  `instead_of`: when it is
+    a cheaper one than the job asked for, the one that ran out of GPU memory.
     """
 
     content_datetime: str
@@ -53,6 +54,7 @@ class JobRequest:
     segmentation: str
     replaces: tuple[dict[str, Any], ...] = ()
     profile: str = ""
+    instead_of: str = ""
 
 
 class Executor:

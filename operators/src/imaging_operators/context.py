@@ -51,6 +51,7 @@ class JobContext:
     segmentation: SegmentationKind = "binary"
     replaces: tuple[Replaced, ...] = ()
     profile: str = ""  # "": the default one
+    instead_of: str = ""  # the profile that ran out of GPU memory, when this is the cheaper one
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Self:
@@ -63,7 +64,8 @@ class JobContext:
         if "segmentation" in raw:
             known["segmentation"] = _segmentation(raw["segmentation"])
         known["replaces"] = _replaces(raw.get("replaces", []))
-        known["profile"] = _profile(raw.get("profile", ""))
+        for key in ("profile", "instead_of"):
+            known[key] = _profile(key, raw.get(key, ""))
         return cls(**known)
 
     @classmethod
@@ -98,9 +100,9 @@ def _replaces(value: Any) -> tuple[Replaced, ...]:
     return tuple(Replaced.from_json(item) for item in value)
 
 
-def _profile(value: Any) -> str:
+def _profile(key: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise BadJob(f"GANTRY_JOB.profile {value!r} is no text.")
+        raise BadJob(f"GANTRY_JOB.{key} {value!r} is no text.")
     return value
 
 

@@ -132,7 +132,8 @@ class Steps:
         manifest = self._executor.execute(begun, request, cancelled, milestones, place)
         text = f"executed in {time.monotonic() - started:.2f} s: {len(manifest.results)} results"
         hide = hider(begun.input_set.identity)
-        notes = [f"note: {hide(plain(note))}" for note in (*manifest.notes, *_cheaper(begun))]
+        told = dict.fromkeys((*manifest.notes, *_cheaper(request)))
+        notes = [f"note: {hide(plain(note))}" for note in told]
         self._store.move(begun, JobStatus.EXECUTED, text, manifest.results, notes)
 
     def _route_of(self, job: Job) -> Route:
@@ -150,6 +151,7 @@ class Steps:
             segmentation="labelmap" if labelmap else "binary",
             replaces=tuple(self._named(job, result) for result in self._replaced(job)),
             profile=job.runs_as,
+            instead_of=self._executor.manifest(job.app).profile_name(job.profile) if job.cheaper else "",
         )
 
     def _named(self, job: Job, result: Result) -> dict[str, object]:
@@ -204,9 +206,7 @@ class Steps:
             raise JobCancelled("It ended before its results were sent.")
 
 
-def _cheaper(job: Job) -> list[str]:
-    """What the history of a job in a cheaper profile says of its results."""
-    asked = f"profile {job.profile}" if job.profile else "its default profile"
-    return (
-        [f"made in the cheaper profile {job.cheaper}: {asked} ran out of GPU memory"] if job.cheaper else []
-    )
+def _cheaper(request: JobRequest) -> list[str]:
+    """What results made in a cheaper profile say of it, and the history of their job when its app does not."""
+    made = f"made in the cheaper profile {request.profile}: {request.instead_of} ran out of GPU memory"
+    return [made] if request.instead_of else []

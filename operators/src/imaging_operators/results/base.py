@@ -82,6 +82,14 @@ class RunContext:
         """In which profile the app ran.  Raises BadJob."""
         return self.info.profile(self.job.profile)
 
+    @property
+    def cheaper_text(self) -> str:
+        """What results made in a cheaper profile say of that; empty for all others."""
+        asked = self.job.instead_of
+        return (
+            f"made in the cheaper profile {self.profile.name}: {asked} ran out of GPU memory" if asked else ""
+        )
+
     @cached_property
     def source(self) -> Source:
         """What results need of the series that the app read."""

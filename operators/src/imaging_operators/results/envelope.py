@@ -25,6 +25,7 @@ from .base import RESEARCH_ONLY, ResultContext
 from .equipment import add_equipment
 
 LONGEST_DESCRIPTION = 64  # LO, PS3.5 section 6.2
+CHEAPER = " cheaper profile"
 IMPLEMENTATION_CLASS_UID = UID("2.25.303567854779137544279516874533915086209")
 
 FUNCTIONAL_GROUPS = {Tag("SharedFunctionalGroupsSequence"), Tag("PerFrameFunctionalGroupsSequence")}
@@ -81,11 +82,16 @@ def series_number(kind: str, ordinal: int, revision: int) -> int:
 
 
 def series_description(context: ResultContext) -> str:
-    """The research-only line, the app's and kind's names as far as LO has room, and the revision."""
+    """The research-only line, the app's and kind's names as far as LO has room, and the revision.
+
+    Between them, that the app ran in a cheaper profile than it was asked for; the revision goes before it.
+    """
     revision = "" if context.replaced is None else f" {context.run.revision_text(context.replaced)}"
     room = LONGEST_DESCRIPTION - len(RESEARCH_ONLY) - len(revision)
     if room < 0:  # numbers of many digits
         revision, room = revision.replace(" series", ""), 0
+    if context.run.job.instead_of and len(CHEAPER) <= room:
+        revision, room = CHEAPER + revision, room - len(CHEAPER)
     kind = SHORT_NAMES.get(context.kind, context.kind)
     name = f" {context.info.name[: max(room - len(kind) - 2, 0)].strip()} {kind}".replace("  ", " ")
     text = RESEARCH_ONLY + (name if len(name) <= room else "") + revision

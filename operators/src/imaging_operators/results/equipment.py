@@ -41,6 +41,8 @@ def contribution(context: ResultContext) -> str:
     No times: the same input gives the same bytes.
     """
     trace, profile = context.run.trace, context.run.profile.name
+    if context.run.job.instead_of:
+        profile += f" (cheaper; {context.run.job.instead_of} ran out of GPU memory)"
     engine = f"engine {trace.engine} on {trace.device}" if trace.engine else f"device {trace.device}"
     text = (
         f"Computed the result: profile {profile}, {engine}" if profile else f"Computed the result: {engine}"

@@ -45,7 +45,8 @@ class TextReport:
     def _lines(self, context: ResultContext) -> str:
         info, replaced = context.info, context.replaced
         revision = [] if replaced is None else [context.run.revision_text(replaced)]
-        heading = [self.title, "", self.text.strip("\n"), "", *revision]
+        cheaper = [context.run.cheaper_text] if context.run.cheaper_text else []
+        heading = [self.title, "", self.text.strip("\n"), "", *cheaper, *revision]
         return "\n".join([*heading, f"{info.name} {info.version}, {info.creator}", RESEARCH_ONLY])
 
 

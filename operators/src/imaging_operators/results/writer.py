@@ -161,7 +161,7 @@ def _document(
             number for result in results if hasattr(result, "plain") for number in result.plain()
         ],
         "findings": [finding for result in results for finding in getattr(result, "findings", ())],
-        "notes": list(context.source.notes),
+        "notes": [note for note in (*context.source.notes, context.cheaper_text) if note],
         "models": writer.model_sha256s,
         "times": {name: round(seconds, 6) for name, seconds in (writer.times | {"write_s": write_s}).items()},
         "device": _device(),
