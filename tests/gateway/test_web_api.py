@@ -127,7 +127,7 @@ def test_the_api_describes_itself(served):
         "/api/quarantine",
         "/healthz",
         "/readyz",
-    } == set(paths)
+    } == {path for path in paths if not path.startswith("/api/dataset/")}  # test_dataset_api.py
     assert all(list(methods) == ["get"] for methods in paths.values())
 
 

@@ -136,6 +136,14 @@ class Ray(Section):
     resolve = field_validator("token_file")(lambda path, info: path and _from_file_folder(path, info))
 
 
+class Dataset(Section):
+    """The data set that the gateway's web app shows: its folder, None for none."""
+
+    path: Path | None = None
+
+    resolve = field_validator("path")(lambda path, info: path and _from_file_folder(path, info))
+
+
 class Source(Section):
     """Who may send; everybody else is refused.  `priority`: of all that it sends, whatever the route says."""
 
@@ -289,6 +297,7 @@ class Config(Section):
     gpu: Gpu = Gpu()
     background: Background = Background()
     ray: Ray = Ray()
+    dataset: Dataset = Dataset()
     sources: tuple[Source, ...] = Field((), alias="source")
     destinations: tuple[Destination, ...] = Field((), alias="destination")
     apps: tuple[App, ...] = Field((), alias="app")

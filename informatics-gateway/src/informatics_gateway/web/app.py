@@ -5,17 +5,19 @@ from fastapi import FastAPI
 
 from ..config import Config
 from ..store import Journal
-from . import api, errors, pages
+from . import api, dataset_api, dataset_pages, errors, pages
 from .answers import MISTAKES, VERSION
 from .desk import Desk
 from .guard import Guard, host_names
 from .health import Health, Readiness
+from .segments import Segments
+from .shelf import Shelf
 
 ABOUT = "What Gantry received, ran, proved and refused. Read only, and without names of patients."
 
 
 def create_app(config: Config, journal: Journal, health: Health) -> FastAPI:
-    """The status page at /, its API under /api, and /healthz and /readyz.
+    """The status page at /, its API under /api, /healthz and /readyz, and the configured data set.
 
     journal: a read-only view, so that a page never waits for a write.  health: what the running gateway finds
     wrong with itself.  Pages need no JavaScript; with it they renew themselves.
@@ -35,6 +37,10 @@ def create_app(config: Config, journal: Journal, health: Health) -> FastAPI:
     app.include_router(api.probes(config, readiness))
     app.include_router(pages.routes(desk))
     app.include_router(pages.files())
+    shelf = Shelf(config.dataset.path)
+    app.include_router(dataset_api.routes(shelf))
+    app.include_router(dataset_pages.routes(shelf))
     errors.install(app)
+    app.add_middleware(Segments)
     app.add_middleware(Guard, hosts=host_names(config.web.host))
     return app

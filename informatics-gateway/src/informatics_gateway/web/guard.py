@@ -45,9 +45,12 @@ def host_names(configured: str) -> frozenset[str]:
 
 
 class Guard:
-    """ASGI middleware: refuses foreign Host and Origin headers and adds HEADERS to every answer."""
+    """ASGI middleware: refuses foreign Host and Origin headers and adds HEADERS to every answer.
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
+    hosts: None for any, where a token keeps others out.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str] | None) -> None:
         self.app = app
         self.hosts = hosts
 
@@ -61,7 +64,7 @@ class Guard:
 
     def _refusal(self, method: str, headers: Headers) -> ASGIApp | None:
         hosts = headers.getlist("host")
-        if len(hosts) != 1 or _name(hosts[0]) not in self.hosts:
+        if len(hosts) != 1 or (self.hosts is not None and _name(hosts[0]) not in self.hosts):
             return _refuse(421, "This page is not known under that name: use localhost or 127.0.0.1.")
         if method not in READING and not _same_origin(headers.get("origin"), hosts[0]):
             return _refuse(403, "Another site's page may not change anything here.")

@@ -14,11 +14,13 @@ UNITS = {"[hnsf'U]": "HU", "1": "", "mm2": "mm²", "mm3": "mm³", "cm2": "cm²",
 STEPS = ((60, 1, "s"), (3600, 60, "min"), (86400, 3600, "h"), (float("inf"), 86400, "d"))
 
 
+NAV = (("/", "Status"), ("/dataset", "Data set"))
+
+
 def render(name: str, **values: Any) -> str:
-    """The page `name` with these values."""
-    return _ENVIRONMENT.get_template(name).render(
-        zone=datetime.now().astimezone().tzname(), version=VERSION, **values
-    )
+    """The page `name` with these values; `nav`: paths and names of the pages that each page leads to."""
+    standing = {"nav": NAV, "zone": datetime.now().astimezone().tzname(), "version": VERSION}
+    return _ENVIRONMENT.get_template(name).render(**(standing | values))
 
 
 def duration(seconds: float) -> str:
