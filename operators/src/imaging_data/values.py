@@ -86,15 +86,15 @@ def frame_values(dataset: Dataset, keyword: str) -> list[list[Any]]:
     values = values_of(dataset, keyword)
     if values or PER_FRAME not in dataset:
         return [values] if values else []
-    shared = [value for groups in items_of(dataset, SHARED) for value in _in_groups(groups, keyword)]
-    frames = [_in_groups(groups, keyword) for groups in items_of(dataset, PER_FRAME)]
+    shared = [value for groups in items_of(dataset, SHARED) for value in group_values(groups, keyword)]
+    frames = [group_values(groups, keyword) for groups in items_of(dataset, PER_FRAME)]
     if not any(frames):
         return [shared] if shared else []
     return [own or shared for own in frames]
 
 
-def _in_groups(groups: Dataset, keyword: str) -> list[Any]:
-    """The values of an attribute in the first functional group of one item that has it."""
+def group_values(groups: Dataset, keyword: str) -> list[Any]:
+    """The values of an attribute in the first macro that has it, of one item of functional groups."""
     return next((values for macro in _macros(groups) if (values := values_of(macro, keyword))), [])
 
 

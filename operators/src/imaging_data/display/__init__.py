@@ -2,14 +2,9 @@
 """Stored values as the grey levels a viewer shows: PS3.3 section C.11, and pictures of them."""
 
 from .files import (
-    Outcome,
-    Task,
     grey_levels,
     picture,
     pictures,
-    render_file,
-    write_new,
-    write_pictures,
     write_png,
 )
 from .png import encode_png
@@ -17,18 +12,13 @@ from .rendering import Options, Picture, Rendering, Rule, Window
 
 __all__ = [
     "Options",
-    "Outcome",
     "Picture",
     "Rendering",
     "Rule",
-    "Task",
     "Window",
     "encode_png",
     "grey_levels",
     "picture",
     "pictures",
-    "render_file",
-    "write_new",
-    "write_pictures",
     "write_png",
 ]

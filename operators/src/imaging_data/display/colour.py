@@ -53,9 +53,9 @@ def colour_picture(parts: Parts, frame: int, options: Options) -> Picture:
 
 def _from_palette(parts: Parts) -> NDArray[np.uint8]:
     """PS3.3 section C.7.6.3.1.5 and .6; segmented tables (section C.7.9.2), too."""
-    header = Dataset(parts.dataset)
+    header = Dataset(dict(parts.dataset.items()))  # one of its own, from which something can be taken away
     header.file_meta = parts.dataset.file_meta
-    header.PhotometricInterpretation = "MONOCHROME2"
+    header.pop("PhotometricInterpretation")
     stored, _ = read_grey(Parts(header, parts.transfer_syntax, parts.content, parts.pixels))
     try:
         array = apply_color_lut(stored, parts.dataset)

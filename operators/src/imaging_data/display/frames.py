@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """One frame of an instance: its attributes and its pixel data, as if it were an instance of its own."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from math import prod
 from pathlib import Path
 
 import numpy as np
 from pydicom import Dataset
-from pydicom.encaps import encapsulate, get_frame
+from pydicom.encaps import encapsulate, generate_frames, get_frame
 from pydicom.uid import UID
 
 from ..elements import PixelSpan
 from ..errors import UnreadableInstance, UnsupportedPixels
 from ..files import read_file
 from ..parts import Parts, split
-from ..values import PER_FRAME, SHARED, frame_values, items_of, numbers_of, text_of
+from ..values import PER_FRAME, SHARED, group_values, items_of, numbers_of, text_of
 
 # Pixel Value Transformation (PS3.3 section C.7.6.16.2.9) and Frame VOI LUT (section C.7.6.16.2.10)
 IN_GROUPS = (
@@ -65,37 +67,65 @@ def one_frame(parts: Parts, frame: int) -> Parts:
     frames = frame_count(parts.dataset)
     if not 0 <= frame < frames:
         raise UnsupportedPixels(f"Frame {frame} is asked for, counted from 0; it has {frames}.")
+    if parts.pixels is None or not parts.pixels.encapsulated or frames == 1:
+        return _alone(parts, frame, None)
+    with _damaged_fragments():
+        codestream = get_frame(bytes(parts.pixel_bytes), frame, number_of_frames=frames)
+    return _alone(parts, frame, codestream)
+
+
+def every_frame(parts: Parts) -> Iterator[Parts]:
+    """Each frame alone, as `one_frame` gives it; compressed pixel data are gone through once."""
+    frames = frame_count(parts.dataset)
+    if parts.pixels is None or not parts.pixels.encapsulated or frames == 1:
+        yield from (one_frame(parts, frame) for frame in range(frames))
+        return
+    with _damaged_fragments():
+        codestreams = list(generate_frames(bytes(parts.pixel_bytes), number_of_frames=frames))
+    if len(codestreams) != frames:
+        raise UnreadableInstance(f"It has {len(codestreams)} compressed frames; it declares {frames}.")
+    yield from (_alone(parts, frame, codestream) for frame, codestream in enumerate(codestreams))
+
+
+@contextmanager
+def _damaged_fragments() -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, IndexError) as error:
+        raise UnreadableInstance(f"Its compressed frames cannot be told apart ({error}).") from error
+
+
+def _alone(parts: Parts, frame: int, codestream: bytes | None) -> Parts:
     header = _header(parts.dataset, frame)
-    if frames == 1 or parts.pixels is None:
+    if parts.pixels is None or frame_count(parts.dataset) == 1:
         return replace(parts, dataset=header)
-    content = _fragments(parts, frame, frames) if parts.pixels.encapsulated else _bytes(parts, frame)
-    span = replace(parts.pixels, start=0, stop=len(content))
-    return replace(parts, dataset=header, content=content, pixels=span)
+    content = _bytes(parts, frame) if codestream is None else encapsulate([codestream], has_bot=False)
+    return replace(
+        parts, dataset=header, content=content, pixels=replace(parts.pixels, start=0, stop=len(content))
+    )
 
 
 def _header(dataset: Dataset, frame: int) -> Dataset:
     if PER_FRAME not in dataset and SHARED not in dataset and frame_count(dataset) == 1:
         return dataset
     header = Dataset(dict(dataset.items()))
-    header.pop(SHARED, None)
-    header.pop(PER_FRAME, None)
     header.file_meta = dataset.file_meta
     implicit, little = dataset.original_encoding[:2]
     header.set_original_encoding(implicit, little, dataset.original_character_set)
-    header.pop("NumberOfFrames", None)  # a value set in its place would be set in the source's element, too
-    header.NumberOfFrames = 1
+    for keyword in (SHARED, PER_FRAME, "NumberOfFrames"):
+        header.pop(keyword, None)  # a value set in its place would be set in the source's element, too
+    groups = [*items_of(dataset, PER_FRAME)[frame : frame + 1], *items_of(dataset, SHARED)]
     for keyword in IN_GROUPS:
-        own = frame_values(dataset, keyword)
+        own = next((values for group in groups if (values := group_values(group, keyword))), None)
         if own and keyword not in header:
-            setattr(header, keyword, own[min(frame, len(own) - 1)])
-    tables = _tables(dataset, frame)
+            setattr(header, keyword, own)
+    tables = _tables(groups)
     if tables and "VOILUTSequence" not in header:
         header.VOILUTSequence = tables
     return header
 
 
-def _tables(dataset: Dataset, frame: int) -> list[Dataset]:
-    groups = [*items_of(dataset, PER_FRAME)[frame : frame + 1], *items_of(dataset, SHARED)]
+def _tables(groups: list[Dataset]) -> list[Dataset]:
     macros = (macro for group in groups for macro in items_of(group, "FrameVOILUTSequence"))
     return next((tables for macro in macros if (tables := items_of(macro, "VOILUTSequence"))), [])
 
@@ -112,11 +142,3 @@ def _bytes(parts: Parts, frame: int) -> bytes:
     skipped = frame * bits - first * 8
     unpacked = np.unpackbits(np.frombuffer(whole, np.uint8), bitorder="little")
     return np.packbits(unpacked[skipped : skipped + bits], bitorder="little").tobytes()
-
-
-def _fragments(parts: Parts, frame: int, frames: int) -> bytes:
-    try:
-        codestream = get_frame(bytes(parts.pixel_bytes), frame, number_of_frames=frames)
-    except (ValueError, IndexError) as error:
-        raise UnreadableInstance(f"Its compressed frames cannot be told apart ({error}).") from error
-    return encapsulate([codestream], has_bot=False)
