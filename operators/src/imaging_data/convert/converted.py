@@ -17,8 +17,12 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Converted:
-    """The series that were converted, the files that were made of them, and what was left out."""
+    """The series that were converted, the files that were made of them, and what was left out.
+
+    notes: sentences about what is not certain.
+    """
 
     series: tuple[ConvertedSeries, ...]
     files: tuple[Path, ...]
     skipped: tuple[Skipped, ...]
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""NRRD and MetaImage files, and numpy arrays, as voxels."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import ShearedGrid, UnreadableInput
+from .grids import Affine
+from .packages import package
+from .rescaling import UnsupportedValues
+from .voxels import Voxels, check_shape
+
+ITK_ENDINGS = (".nrrd", ".nhdr", ".mha", ".mhd")
+NUMPY_ENDINGS = (".npy",)
+HEAD = 1 << 16  # bytes of a file that may hold its header
+DATA_FILE = re.compile(rb"^(?:data ?file|ElementDataFile)\s*[:=]\s*(.*?)\s*$", re.MULTILINE | re.IGNORECASE)
+ELSEWHERE = re.compile(r"[/\\%\0]|^LIST|^\.|^$")
+LARGEST_JSON = 1 << 20
+
+
+class NoPlace(UnreadableInput):
+    """The file does not say where its voxels lie."""
+
+    hint = "Give the distances: `--spacing 'SLICE ROW COLUMN'` in mm, or `--affine` with 16 numbers."
+
+
+def read_itk(path: Path) -> Voxels:
+    """The voxels of an NRRD or MetaImage file of 2 to 4 dimensions; its space is LPS.
+
+    Raises UnreadableInput for a file that is damaged, or whose data lie outside its folder; TooLarge before
+    anything of that size is read; ShearedGrid, UnsupportedValues, MissingPackage.
+    """
+    itk = package("SimpleITK")
+    data_files(path)
+    reader = itk.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.SetImageIO("MetaImageIO" if path.suffix.lower().startswith(".mh") else "NrrdImageIO")
+    try:
+        reader.ReadImageInformation()
+        size = [*reader.GetSize(), 1, 1][:4] if 2 <= reader.GetDimension() <= 4 else []
+        if not size or reader.GetNumberOfComponents() != 1:
+            raise UnsupportedValues(
+                f"It has {reader.GetDimension()} dimensions and {reader.GetNumberOfComponents()} values a voxel."
+            )
+        check_shape(size[::-1])
+        image = reader.Execute()
+    except RuntimeError as error:
+        if "direction" in str(error).lower():
+            raise ShearedGrid("Its directions are not at right angles.") from None
+        raise UnreadableInput("It is damaged, cut off or of another format.") from error
+    array = itk.GetArrayFromImage(image)
+    return Voxels(array.reshape(size[::-1]), _itk_affine(image))
+
+
+def _itk_affine(image: Any) -> Affine:
+    """LPS of index (slice, row, column), of the first three dimensions; a 2-D image is one slice, 1 mm thick."""
+    dimension = image.GetDimension()
+    direction = np.reshape(image.GetDirection(), (dimension, dimension))
+    steps, origin = np.eye(3), np.zeros(3)
+    used = min(dimension, 3)
+    steps[:used, :used] = (direction * image.GetSpacing())[:used, :used]
+    origin[:used] = image.GetOrigin()[:used]
+    affine = np.eye(4)
+    affine[:3] = np.column_stack([steps[:, ::-1], origin])
+    return affine
+
+
+def data_files(path: Path) -> list[Path]:
+    """The file that holds the data of an NRRD or MetaImage header; none where they follow the header.
+
+    Raises UnreadableInput where that is not a file beside it: it may be anybody's.
+    """
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    if path.suffix.lower() in (".nrrd", ".nhdr"):
+        head = head.replace(b"\r\n", b"\n").partition(b"\n\n")[0]
+    found = DATA_FILE.search(head)
+    name = found[1].decode("utf-8", "replace") if found else "LOCAL"
+    if name.upper() == "LOCAL":
+        return []
+    beside = path.with_name(name) if not ELSEWHERE.search(name) else path
+    if beside == path or beside.is_symlink() or not beside.is_file():
+        raise UnreadableInput("Its data are in a file that is not beside it, or in several.")
+    return [beside]
+
+
+def read_numpy(path: Path, affine: Affine | None = None) -> Voxels:
+    """An array ([volumes,] slices, rows, columns) from a `.npy` file, or a picture (rows, columns).
+
+    affine: LPS mm of index (slice, row, column), as `Volume.affine`; without it that of the `.json` beside it, as
+    `gantry convert` writes it.  Raises NoPlace without either, UnreadableInput, TooLarge, UnsupportedValues.
+    """
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError, SyntaxError, TypeError, OverflowError) as error:
+        raise UnreadableInput("It is no .npy file of numbers, or is cut off.") from error
+    if not isinstance(array, np.ndarray) or not 2 <= array.ndim <= 4 or not array.size:
+        raise UnsupportedValues(f"It has shape {getattr(array, 'shape', 'of several arrays')}.")
+    shape = (*(1,) * (4 - array.ndim), *array.shape)
+    check_shape(shape)
+    place = affine if affine is not None else _affine_beside(path)
+    if place is None:
+        raise NoPlace("It is an array.")
+    return Voxels(array.reshape(shape), place)
+
+
+def _affine_beside(path: Path) -> Affine | None:
+    beside = path.with_suffix(".json")
+    if not beside.is_file() or beside.stat().st_size > LARGEST_JSON:
+        return None
+    try:
+        found = np.array(json.loads(beside.read_text("utf-8"))["affine"], np.float64)
+    except (ValueError, KeyError, TypeError):
+        raise NoPlace(f"{beside.name} holds no affine.") from None
+    return found if found.shape == (4, 4) else None

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A folder of files that appears whole or not at all."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ..errors import ImagingDataError
+from .errors import TargetExists
+
+
+class CannotWrite(ImagingDataError):
+    """The output cannot be written."""
+
+    hint = "See whether there is space on the disk and you may write there; nothing was left behind."
+
+
+@contextmanager
+def whole_folder(target: Path, overwrite: bool = False) -> Iterator[Path]:
+    """A new folder beside `target`, which becomes `target` when the block ends well, and else is taken away.
+
+    `target` may be an empty folder.  overwrite: one that holds nothing but `.dcm` files is replaced.
+    Raises TargetExists before the block, and after it when another run was faster; CannotWrite for an OSError.
+    """
+    check_target(target, overwrite)
+    with _scratch(target) as partial:
+        yield partial
+        _become(partial, target, overwrite)
+
+
+@contextmanager
+def whole_file(target: Path, overwrite: bool = False) -> Iterator[tuple[Path, Path]]:
+    """A new folder to work in, and the name in it of the file that becomes `target` when the block ends well.
+
+    Raises TargetExists and CannotWrite as `whole_folder`; overwrite: the file is replaced.
+    """
+    if os.path.lexists(target) and (not overwrite or not target.is_file()):
+        raise TargetExists(f"{target}", "Give another name, or `--overwrite` to replace the file.")
+    with _scratch(target) as folder:
+        (folder / "work").mkdir()
+        yield folder / "work", folder / target.name
+        if overwrite:
+            (folder / target.name).replace(target)
+        else:
+            _link(folder / target.name, target)
+        _sync(target.parent)
+
+
+def _link(path: Path, target: Path) -> None:
+    try:
+        os.link(path, target)
+    except FileExistsError:
+        raise TargetExists(f"{target} appeared in the meantime.") from None
+
+
+@contextmanager
+def _scratch(target: Path) -> Iterator[Path]:
+    """A new folder beside `target`, taken away at the end, with folders that were made for it and are empty."""
+    partial = target.with_name(f".partial-{secrets.token_hex(8)}")
+    new = [folder for folder in target.parents if not folder.exists()]
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+    except OSError as error:
+        raise CannotWrite(f"{target}: {error.strerror or error}.") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        for folder in new:
+            with suppress(OSError):  # not empty
+                folder.rmdir()
+
+
+def check_target(target: Path, overwrite: bool) -> None:
+    """Raise TargetExists where `target` is there and may not be replaced."""
+    if not os.path.lexists(target):
+        return
+    if not target.is_dir() or target.is_symlink():
+        raise TargetExists(f"{target} is no folder.")
+    content = list(target.iterdir())
+    if content and not overwrite:
+        raise TargetExists(f"{target}", "Give another name, or `--overwrite` to replace what is there.")
+    if not all(path.suffix == ".dcm" and path.is_file() for path in content):
+        raise TargetExists(f"{target} holds more than DICOM files (.dcm), and is not replaced.")
+
+
+def _become(partial: Path, target: Path, overwrite: bool) -> None:
+    _sync(partial)
+    replaced = target.with_name(f".replaced-{secrets.token_hex(8)}")
+    if overwrite and target.exists():
+        check_target(target, overwrite)
+        target.rename(replaced)
+    try:
+        partial.rename(target)  # which takes an empty folder's place, and no other's
+    except OSError:
+        if replaced.exists():
+            replaced.rename(target)
+        if os.path.lexists(target):
+            raise TargetExists(f"{target} appeared in the meantime.") from None
+        raise
+    _sync(target.parent)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pages of a TIFF file (TIFF 6.0), read by tifffile."""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import TooLarge
+from .errors import MissingPackage, UnreadableInput
+from .packages import package
+from .pages import Page, check_page, flattened, oriented
+
+MOST_PAGES = 4096
+GREY = {0: "MONOCHROME1", 1: "MONOCHROME2"}
+RGB, PALETTE, YCBCR = 2, 3, 6
+LOSSY = {6, 7}  # JPEG
+DAMAGE = (
+    OSError,
+    EOFError,
+    zlib.error,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    struct.error,
+    OverflowError,
+)
+
+
+def read_tiff(path: Path) -> Iterator[Page]:
+    """The pages, smaller copies of them (thumbnails, levels of a pyramid) left out, one at a time.
+
+    Raises UnreadableInput for a file that is damaged, TooLarge before anything of that size is read,
+    MissingPackage for a compression that tifffile leaves to another package.
+    """
+    tifffile = package("tifffile")
+    errors = (*DAMAGE, tifffile.TiffFileError)
+    try:
+        with tifffile.TiffFile(path) as file:
+            if len(file.pages) > MOST_PAGES:
+                raise TooLarge(f"It has {len(file.pages)} pages; {MOST_PAGES} are allowed.")
+            pages = [page.aspage() for page in file.pages]
+            for page in [one for one in pages if not one.is_reduced] or pages:
+                yield _page(page)
+    except errors as error:
+        if "requires the 'imagecodecs'" in str(error):
+            raise MissingPackage(f"{error}.", "Install it: `pip install imagecodecs`.") from None
+        raise UnreadableInput(f"{error or type(error).__name__}.") from error
+
+
+def is_slide(path: Path) -> bool:
+    """Whether its first page is tiled, as those of whole-slide images are."""
+    tifffile = package("tifffile")
+    try:
+        with tifffile.TiffFile(path) as file:
+            return bool(file.pages.first.is_tiled)
+    except (*DAMAGE, tifffile.TiffFileError):
+        return False
+
+
+def _page(page: Any) -> Page:
+    rows, columns = page.imagelength, page.imagewidth
+    check_page(rows, columns, page.samplesperpixel)
+    array = page.asarray(maxworkers=1)
+    if page.axes == "SYX":  # a plane for each colour
+        array = np.moveaxis(array, 0, -1)
+    orientation = int(page.tags.valueof("Orientation", 1))
+    samples, photometric = _samples(page, array)
+    lossy = page.compression in LOSSY
+    return Page(oriented(samples, orientation), photometric, lossy=lossy)
+
+
+def _samples(page: Any, array: NDArray[Any]) -> tuple[NDArray[Any], str]:
+    """Grey (rows, columns) or colour (rows, columns, 3), and its PhotometricInterpretation."""
+    photometric = int(page.photometric)
+    if array.dtype.kind == "b":
+        array = array.astype(np.uint8) * 255
+    elif page.bitspersample < 8 and photometric in GREY:
+        array = array * (255 // ((1 << page.bitspersample) - 1))
+    if photometric == PALETTE and array.ndim == 2:
+        return _in_colour(array, np.asarray(page.colormap)), "RGB"
+    if array.ndim == 2 and photometric in GREY:
+        return array, GREY[photometric]
+    if array.ndim == 3 and photometric in GREY and array.shape[2] == 2:
+        return flattened(array), GREY[photometric]
+    if array.ndim == 3 and photometric in (RGB, YCBCR) and array.shape[2] in (3, 4):
+        return flattened(array), "RGB"
+    raise UnreadableInput(f"A page has {array.shape} samples of photometric interpretation {photometric}.")
+
+
+def _in_colour(indices: NDArray[Any], colours: NDArray[Any]) -> NDArray[Any]:
+    """The palette's colours, in 8 bits where it has no more."""
+    table = colours.T.astype(np.uint16)
+    if (table % 257 == 0).all() or (table % 256 == 0).all():
+        table = (table >> 8).astype(np.uint8)
+    return np.asarray(table[np.minimum(indices, len(table) - 1)])
