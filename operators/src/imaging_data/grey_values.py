@@ -100,7 +100,7 @@ def windowed(real: NDArray[Any], centre: float, width: float, function: str) -> 
     """
     match function:
         case "SIGMOID":
-            return np.asarray(1 / (1 + np.exp(-4 * (real - centre) / width)))
+            return np.asarray(0.5 + 0.5 * np.tanh(2 * (real - centre) / width))  # 1 / (1 + exp(-4 ...))
         case "LINEAR_EXACT":
             return np.clip((real - centre) / width + 0.5, 0, 1)
         case _:

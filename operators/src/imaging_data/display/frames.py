@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate, generate_frames, get_frame
-from pydicom.uid import UID
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from ..elements import PixelSpan
 from ..errors import UnreadableInstance, UnsupportedPixels
@@ -39,14 +40,30 @@ def parts_of(source: Path | Dataset | Parts) -> Parts:
         return source
     if isinstance(source, Path):
         return split(read_file(source)[0])
-    value = source.get("PixelData")
+    return _of_dataset(source)
+
+
+def _of_dataset(dataset: Dataset) -> Parts:
+    value = dataset.get("PixelData")
     if not isinstance(value, bytes):
         raise UnsupportedPixels("It has no PixelData.")
-    syntax = UID(text_of(getattr(source, "file_meta", Dataset()), "TransferSyntaxUID"))
-    encapsulated = bool(syntax) and syntax.is_compressed
-    return Parts(
-        source, syntax, value, PixelSpan("PixelData", source["PixelData"].VR, 0, len(value), encapsulated)
-    )
+    header = _copy(dataset)
+    header.pop("PixelData")
+    syntax = UID(text_of(header.file_meta, "TransferSyntaxUID") or ExplicitVRLittleEndian)
+    span = PixelSpan("PixelData", dataset["PixelData"].VR, 0, len(value), syntax.is_encapsulated)
+    return Parts(header, syntax, value, span)
+
+
+def _copy(dataset: Dataset) -> Dataset:
+    """The same elements in a data set of its own.
+
+    A value must not be set in it where there is one: it would be set in the other's element, too.
+    """
+    copy = Dataset(dict(dataset.items()))
+    copy.file_meta = getattr(dataset, "file_meta", FileMetaDataset())
+    implicit, little = dataset.original_encoding[:2]
+    copy.set_original_encoding(implicit, little, dataset.original_character_set)
+    return copy
 
 
 def frame_count(dataset: Dataset) -> int:
@@ -108,12 +125,9 @@ def _alone(parts: Parts, frame: int, codestream: bytes | None) -> Parts:
 def _header(dataset: Dataset, frame: int) -> Dataset:
     if PER_FRAME not in dataset and SHARED not in dataset and frame_count(dataset) == 1:
         return dataset
-    header = Dataset(dict(dataset.items()))
-    header.file_meta = dataset.file_meta
-    implicit, little = dataset.original_encoding[:2]
-    header.set_original_encoding(implicit, little, dataset.original_character_set)
+    header = _copy(dataset)
     for keyword in (SHARED, PER_FRAME, "NumberOfFrames"):
-        header.pop(keyword, None)  # a value set in its place would be set in the source's element, too
+        header.pop(keyword, None)
     groups = [*items_of(dataset, PER_FRAME)[frame : frame + 1], *items_of(dataset, SHARED)]
     for keyword in IN_GROUPS:
         own = next((values for group in groups if (values := group_values(group, keyword))), None)

@@ -5,7 +5,7 @@ Every step maps a value, wherever in the image it is.  So the steps are computed
 in float64, and the image looks its values up.
 """
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from ..parts import Parts
 from ..pixels import PixelFormat, stored_values
 from ..values import items_of, numbers_of, text_of
 from .ohif import ohif_inverted, ohif_levels, ohif_real
-from .rendering import Options, Picture, Rendering, Rule, to_levels
+from .rendering import Options, Picture, Rendering, to_levels
 from .views import View, chosen, views_of
 
 MOST_VALUES = 1 << 17  # that are computed ahead; an image of 32 bits may hold more
@@ -32,13 +32,13 @@ class Way:
     """The steps of one way to show values.
 
     real: stored to modality values.  inverted: whether great ones are dark.  levels: of modality values in a view.
-    rules: whose views are looked at.  pads: whether padding is black.
+    tables: whether those of VOILUTSequence are looked at.  pads: whether padding is black.
     """
 
     real: Callable[[NDArray[np.int64], Dataset], Floats]
     inverted: Callable[[Dataset], bool]
     levels: Callable[[Floats, View, bool, int], NDArray[Any]]
-    rules: Container[Rule]
+    tables: bool
     pads: bool
 
 
@@ -48,14 +48,16 @@ def _standard_levels(real: Floats, view: View, inverted: bool, bits: int) -> NDA
 
 
 def _ohif_levels(real: Floats, view: View, inverted: bool, bits: int) -> NDArray[Any]:
-    if bits != 8 or view.window is None:
-        raise ValueError("What OHIF shows has 8 bits, and no tables.")
+    if bits != 8 or view.window is None:  # it has windows alone: see `WAYS`
+        raise UnsupportedPixels(
+            "What OHIF shows has 8 bits.", hint="Ask for 8 bits, or for the standard way."
+        )
     return ohif_levels(real, view.window, inverted)
 
 
 WAYS = {
-    "standard": Way(real_values, is_inverted, _standard_levels, (Rule.TABLE, Rule.WINDOW), pads=True),
-    "ohif": Way(ohif_real, ohif_inverted, _ohif_levels, (Rule.WINDOW,), pads=False),
+    "standard": Way(real_values, is_inverted, _standard_levels, tables=True, pads=True),
+    "ohif": Way(ohif_real, ohif_inverted, _ohif_levels, tables=False, pads=False),
 }
 
 
@@ -69,7 +71,7 @@ def grey_picture(parts: Parts, frame: int, options: Options) -> Picture:
     padding = padding if way.pads else None
     occurring = _occurring(stored, header)
     real = way.real(occurring, header)
-    views = [view for view in views_of(header) if view.rule in way.rules]
+    views = views_of(header, way.tables)
     view = chosen(views, options.window, float(real.min()), float(real.max()))
     inverted = way.inverted(header)
     array = _looked_up(way.levels(real, view, inverted, options.bits), occurring, stored)

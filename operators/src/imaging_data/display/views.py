@@ -39,13 +39,15 @@ class View:
         return windowed(real, *self.window)
 
 
-def views_of(header: Dataset) -> list[View]:
+def views_of(header: Dataset, tables: bool = True) -> list[View]:
     """All that `header` offers, tables first; what is damaged, or has a width that no window has, is left out.
+
+    tables: whether those of VOILUTSequence are looked at.
 
     PS3.3 section C.8.11.3.1.5: a table or a window is applied, never both, and several are alternatives.  It does
     not say which to prefer; a table is there because no window could say it.
     """
-    found = [*_tables(header), *_windows(header)]
+    found = [*(_tables(header) if tables else ()), *_windows(header)]
     return [replace(view, number=number) for number, view in enumerate(found, 1)]
 
 
