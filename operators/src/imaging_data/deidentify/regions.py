@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where an image may show its patient, by what it says of itself: ultrasound regions, rules for devices."""
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from pydicom import Dataset
+from pydicom.uid import (
+    CTImageStorage,
+    EnhancedCTImageStorage,
+    EnhancedMRImageStorage,
+    EnhancedPETImageStorage,
+    MRImageStorage,
+    PositronEmissionTomographyImageStorage,
+    UltrasoundImageStorage,
+    UltrasoundMultiFrameImageStorage,
+    VLWholeSlideMicroscopyImageStorage,
+)
+
+from ..pixels import GREY
+from ..values import items_of, numbers_of, text_of, values_of
+from .frames import Mask, rectangles
+
+ULTRASOUND = (UltrasoundImageStorage, UltrasoundMultiFrameImageStorage)
+CROSS_SECTIONS = (
+    CTImageStorage,
+    EnhancedCTImageStorage,
+    MRImageStorage,
+    EnhancedMRImageStorage,
+    PositronEmissionTomographyImageStorage,
+    EnhancedPETImageStorage,
+)
+NO_SLICES = {"LOCALIZER", "SCREEN SAVE", "SCREENSHOT", "DOSE_INFO", "PROT", "POSDISP"}
+CORNERS = ("RegionLocationMinX0", "RegionLocationMinY0", "RegionLocationMaxX1", "RegionLocationMaxY1")
+CONTAINED = {
+    "manufacturer": "Manufacturer",
+    "model": "ManufacturerModelName",
+    "image_type": "ImageType",
+    "series_description": "SeriesDescription",
+}
+
+
+@dataclass(frozen=True)
+class DeviceRule:
+    """One rule of regions.toml.
+
+    contained: text that occurs in an attribute, by keyword.  sizes: Rows and Columns.
+    boxes: left, top, right and bottom of what is made black, ends excluded.
+    """
+
+    name: str
+    modality: str
+    contained: dict[str, str]
+    sizes: dict[str, int]
+    boxes: list[tuple[int, int, int, int]]
+
+    @classmethod
+    def of(cls, raw: dict[str, Any]) -> "DeviceRule":
+        """A table of the file."""
+        contained = {keyword: str(raw[key]) for key, keyword in CONTAINED.items() if key in raw}
+        sizes = {
+            keyword: int(raw[key])
+            for key, keyword in (("rows", "Rows"), ("columns", "Columns"))
+            if key in raw
+        }
+        boxes = [(left, top, left + width, top + height) for left, top, width, height in raw["mask"]]
+        return cls(raw["name"], raw["modality"], contained, sizes, boxes)
+
+    def fits(self, dataset: Dataset) -> bool:
+        """Whether an image is of this kind."""
+        return (
+            text_of(dataset, "Modality") == self.modality
+            and all(numbers_of(dataset, keyword, 1) == (size,) for keyword, size in self.sizes.items())
+            and all(
+                text.casefold() in text_of(dataset, keyword).casefold()
+                for keyword, text in self.contained.items()
+            )
+        )
+
+
+@cache
+def device_rules() -> tuple[DeviceRule, ...]:
+    """The rules of regions.toml, in their order."""
+    text = files(__package__).joinpath("regions.toml").read_text(encoding="utf-8")
+    return tuple(map(DeviceRule.of, tomllib.loads(text)["rule"]))
+
+
+def is_ultrasound(dataset: Dataset) -> bool:
+    """Whether the device writes the patient beside its image."""
+    return text_of(dataset, "Modality") == "US" or text_of(dataset, "SOPClassUID") in ULTRASOUND
+
+
+def is_plain_slice(dataset: Dataset) -> bool:
+    """Whether it is a grey cross-section with its place in the patient, whose every value is as it was computed.
+
+    No localizer and no screen, more than 8 bits, not lossily compressed, and it does not say that text is in it.
+    """
+    bits = numbers_of(dataset, "BitsStored", 1) or (0,)
+    kinds = set(map(str, values_of(dataset, "ImageType")))
+    return (
+        text_of(dataset, "SOPClassUID") in CROSS_SECTIONS
+        and ("ImagePositionPatient" in dataset or "PerFrameFunctionalGroupsSequence" in dataset)
+        and not NO_SLICES & kinds
+        and bits[0] > 8
+        and text_of(dataset, "PhotometricInterpretation") in GREY
+        and text_of(dataset, "LossyImageCompression") != "01"
+        and text_of(dataset, "BurnedInAnnotation") != "YES"
+    )
+
+
+def is_slide_label(dataset: Dataset) -> bool:
+    """Whether it is the photograph of a slide's label, or of the whole slide with it (PS3.3 C.8.12.4.1.1)."""
+    kinds = {str(value) for value in values_of(dataset, "ImageType")}
+    whole_slide = text_of(dataset, "SOPClassUID") == VLWholeSlideMicroscopyImageStorage
+    return whole_slide and bool(kinds & {"LABEL", "OVERVIEW"})
+
+
+def is_slide(dataset: Dataset) -> bool:
+    """Whether it is tissue under the microscope, in tiles that nobody writes into."""
+    return text_of(dataset, "SOPClassUID") == VLWholeSlideMicroscopyImageStorage
+
+
+def black_by_rule(dataset: Dataset, shape: tuple[int, int]) -> Mask | None:
+    """What is black before text is looked for (rows, columns): outside of ultrasound regions, a device's boxes.
+
+    None where neither says anything.  Raises ValueError for regions outside the image (PS3.3 C.8.5.5.1).
+    """
+    regions = items_of(dataset, "SequenceOfUltrasoundRegions")
+    if regions:
+        return ~rectangles(shape, [_corners(item, shape) for item in regions])
+    rule = next((rule for rule in device_rules() if rule.fits(dataset)), None)
+    return None if rule is None else rectangles(shape, rule.boxes)
+
+
+def _corners(item: Dataset, shape: tuple[int, int]) -> tuple[int, int, int, int]:
+    found = [numbers_of(item, keyword, 1) for keyword in CORNERS]
+    left, top, right, bottom = (int(number[0]) if number else -1 for number in found)
+    if not (0 <= left <= right <= shape[1] and 0 <= top <= bottom <= shape[0]):
+        raise ValueError("An ultrasound region lies outside the image.")
+    return left, top, right + 1, bottom + 1
