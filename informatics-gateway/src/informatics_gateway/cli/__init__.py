@@ -7,7 +7,8 @@ import typer
 
 from imaging_data import ExplainedError
 
-from . import apps, jobs, quarantine, routes
+from . import apps, dataset, deidentify, jobs, quarantine, routes
+from .convert import convert
 from .doctor import doctor
 from .output import complain
 from .send import send_command
@@ -18,11 +19,14 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(doctor)
+app.command()(convert)
 app.command("send")(send_command)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(routes.app, name="routes")
 app.add_typer(apps.app, name="apps")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(dataset.app, name="dataset")
+app.add_typer(deidentify.app, name="deidentify")
 
 
 def main() -> None:
