@@ -1,2 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files of other formats to DICOM, and DICOM to them."""
+"""Files of other formats to DICOM, and DICOM to them; volumes and segmentations to and from arrays."""
+
+from .labels import Code, LabelledSegment, Labels, labels_of
+from .segmentations import read_segmentation
+from .stored import layout_of
+from .to_segmentation import ToSegmentation, labels_to_seg, segmentation_dataset
+from .volumes import (
+    from_monai,
+    from_nifti,
+    from_numpy,
+    from_simpleitk,
+    from_xarray,
+    to_monai,
+    to_nifti,
+    to_simpleitk,
+    to_xarray,
+)
+
+__all__ = [
+    "Code",
+    "LabelledSegment",
+    "Labels",
+    "ToSegmentation",
+    "from_monai",
+    "from_nifti",
+    "from_numpy",
+    "from_simpleitk",
+    "from_xarray",
+    "labels_of",
+    "labels_to_seg",
+    "layout_of",
+    "read_segmentation",
+    "segmentation_dataset",
+    "to_monai",
+    "to_nifti",
+    "to_simpleitk",
+    "to_xarray",
+]

@@ -44,3 +44,15 @@ class MissingPackage(ImagingDataError):
     """A package that this format needs is not installed."""
 
     hint = "Install it: `pip install 'gantry[research]'`."
+
+
+class NotLabels(ImagingDataError):
+    """The values are no labels."""
+
+    hint = "Labels are whole numbers from 0, which is background, to 65535."
+
+
+class NotAnImage(ImagingDataError):
+    """This is no volume."""
+
+    hint = "A volume has three dimensions (slices, rows, columns) of real numbers."

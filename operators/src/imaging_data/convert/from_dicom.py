@@ -9,14 +9,15 @@ from ..display.rendering import Options as Display
 from ..errors import GantryTilt, ImagingDataError, UnevenSpacing
 from ..instances import Found, Series, SeriesInstance, find_instances
 from ..values import text_of
-from .contours import STRUCTURE_SET, read_contours, referenced_series
+from .contours import STRUCTURE_SET, referenced_series
 from .converted import Converted, Skipped
-from .errors import AnotherGrid, NothingToConvert, TargetExists, UnknownFormat
+from .errors import NothingToConvert, TargetExists, UnknownFormat
 from .grids import Grid
+from .label_maps import read_labels
 from .labels import Labels
 from .outputs import Outputs
 from .picture_files import write_pictures
-from .segmentations import SEGMENTATIONS, read_segmentation
+from .segmentations import SEGMENTATIONS
 from .stored import layout_of, resampled
 from .volume_files import ENDINGS, about_grid, ending_of, write_array, write_json, write_series
 from .writer import ConvertedSeries
@@ -155,18 +156,6 @@ def _write(item: _Item, stem: Path, ending: str, references: _References, output
         write_pictures(item.series, stem, options.display, outputs)
     else:
         _write_images(item.series, stem, ending, options.resample, outputs)
-
-
-def read_labels(instance: SeriesInstance, reference: Grid | None) -> Labels:
-    """A segmentation or a structure set as label maps.  Raises AnotherGrid for contours without their series."""
-    if text_of(instance.dataset, "SOPClassUID") != STRUCTURE_SET:
-        return read_segmentation(instance, reference)
-    if reference is None:
-        raise AnotherGrid(
-            f"{instance.path.name}: the series that its contours were drawn on is not there.",
-            hint="Put it into the same folder, or name it (`--reference`).",
-        )
-    return read_contours(instance, reference)
 
 
 def _write_images(series: Series, stem: Path, ending: str, resample: bool, outputs: Outputs) -> None:

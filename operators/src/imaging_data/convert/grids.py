@@ -107,7 +107,9 @@ class Grid:
         spacings = (" x ".join(f"{size:.4g}" for size in sizes) for sizes in (theirs, ours))
         return (
             "Its voxels are {} of {} mm; those of the series {} of {} mm (slice, row, column), "
-            "or they lie elsewhere.".format(*(one for pair in zip(shapes, spacings, strict=True) for one in pair))
+            "or they lie elsewhere.".format(
+                *(one for pair in zip(shapes, spacings, strict=True) for one in pair)
+            )
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import AnotherGrid, NotLabels
 from .grids import Grid
 
 Masks = Mapping[int, NDArray[np.bool_]]  # of one segment: (rows, columns) of each slice that shows it
@@ -69,6 +70,13 @@ class Labels:
         layer = self.layers[self.layer_of[number]]
         return layer > 0.5 if layer.dtype.kind == "f" else layer == number
 
+    def shown(self) -> tuple[LabelledSegment, ...]:
+        """The segments that have voxels."""
+        if self.fractional:
+            return tuple(one for one in self.segments if self.layers[self.layer_of[one.number]].any())
+        numbers = [numbers_in(layer) for layer in self.layers]
+        return tuple(one for one in self.segments if one.number in numbers[self.layer_of[one.number]])
+
     def each(self) -> Iterator[tuple[LabelledSegment, NDArray[Any]]]:
         """Each segment alone, as 0 and 1 in uint8, or as fractions."""
         for segment in self.segments:
@@ -103,17 +111,31 @@ def layered(
 def labels_of(array: NDArray[Any], grid: Grid, segments: Iterable[LabelledSegment] = ()) -> Labels:
     """The Labels of one label map on `grid`: 0 for background; a number that `segments` lacks is 'Segment N'.
 
-    array: whole numbers of 0 or more (slices, rows, columns).  Raises ValueError for others.
+    array: (slices, rows, columns).  Raises NotLabels unless it holds whole numbers from 0 to 65535, AnotherGrid
+    when it does not have the grid's shape.
     """
     if array.shape != grid.shape:
-        raise ValueError(f"the label map has shape {array.shape}, its grid {grid.shape}")
-    if not np.array_equal(array, np.rint(array)) or array.min(initial=0) < 0 or array.max(initial=0) > 65535:
-        raise ValueError("a label map holds whole numbers from 0 to 65535")
-    found = [int(number) for number in np.unique(array) if number]
+        raise AnotherGrid(f"The label map has shape {array.shape}, the grid {grid.shape}.")
+    if array.dtype.kind not in "fiub":
+        raise NotLabels(f"They are of {array.dtype}.")
+    with np.errstate(invalid="ignore"):
+        layer = array.astype(np.uint16)
+    if not np.array_equal(layer, array):
+        raise NotLabels()
+    found = sorted(numbers_in(layer))
     known = {segment.number: segment for segment in segments}
     named = [known.get(number) or LabelledSegment(number, f"Segment {number}") for number in found]
-    layer = array.astype(np.uint8 if not found or found[-1] < 256 else np.uint16)
+    if not found or found[-1] < 256:
+        layer = layer.astype(np.uint8)
     return Labels(grid, (layer,), tuple(named), dict.fromkeys(found, 0))
+
+
+def numbers_in(layer: NDArray[Any]) -> set[int]:
+    """The numbers from 1 that a label map shows."""
+    shown = np.zeros(1 << 16, np.bool_)
+    for one in layer:
+        shown[: int(one.max(initial=0)) + 1] |= np.bincount(one.reshape(-1), minlength=1) > 0
+    return set(np.flatnonzero(shown).tolist()) - {0}
 
 
 def _is_free(layer: NDArray[Any], masks: Masks) -> bool:

@@ -97,7 +97,9 @@ class _Frames:
 
 def _grey(header: Dataset) -> Dataset:
     """A label map may be shown in colours of a palette; its numbers are what counts."""
-    plain = Dataset(header)
+    plain = Dataset()
+    plain.update({element.tag: element for element in header if element.tag.group == 0x0028})
+    plain.pop("PhotometricInterpretation", None)
     plain.PhotometricInterpretation = "MONOCHROME2"
     return plain
 
