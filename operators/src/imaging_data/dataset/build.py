@@ -157,8 +157,7 @@ def _make(writer: Writer, options: BuildOptions, on_progress: Progress) -> None:
     stages: list[tuple[str, int, Iterable[int]]] = [
         ("pictures", pending_pictures(writer, options.png), make_pictures(writer, wanted, options.processes))
     ]
-    if options.nifti:
-        stages.append(("volumes", pending_volumes(writer), make_volumes(writer)))
+    stages.append(("volumes", pending_volumes(writer, options.nifti), make_volumes(writer, options.nifti)))
     for name, total, stage in stages:
         on_progress(name, 0, total)
         for done in stage:

@@ -108,11 +108,12 @@ class Database:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _all(self, sql: str, *values: Any) -> list[sqlite3.Row]:
+    def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
+        """What a question of one's own answers; see database.sql."""
         return self._connection.execute(sql, values).fetchall()
 
     def _one(self, sql: str, *values: Any) -> sqlite3.Row | None:
-        rows = self._all(sql, *values)
+        rows = self.rows(sql, *values)
         return rows[0] if rows else None
 
     def _number(self, table: str, column: str, identifier: str) -> int:
@@ -127,24 +128,28 @@ class Database:
 
     def counts(self) -> Counts:
         """How many there are of each."""
-        return _record(Counts, self._all("SELECT * FROM total")[0])
+        return _record(Counts, self.rows("SELECT * FROM total")[0])
 
     def splits(self) -> dict[str, dict[str, int]]:
-        """Patients, studies, series and images by split, in order of name."""
-        rows = self._all(
+        """Patients, studies, series and images by split."""
+        rows = self.rows(
             "SELECT split, count(*) AS patients, sum(studies) AS studies, sum(series) AS series,"
-            " sum(images) AS images FROM patient GROUP BY split ORDER BY split"
+            " sum(images) AS images FROM patient GROUP BY split ORDER BY split = 'test', split"
         )
         return {row["split"]: {key: row[key] for key in row.keys()[1:]} for row in rows}
 
     def tally(self, what: str) -> int:
         """How many there are of one of TALLIES.  It may take time: each is looked at."""
-        return int(self._all(TALLIES[what])[0][0])
+        return int(self.rows(TALLIES[what])[0][0])
 
     def reasons(self, table: str, column: str) -> dict[str, int]:
-        """How many rows of `table` have each text in `column`, but for the empty one.  It may take time."""
-        sql = f"SELECT {column} AS why, count(*) AS rows FROM {table} WHERE {column} != '' GROUP BY why ORDER BY why"
-        return {row["why"]: row["rows"] for row in self._all(sql)}
+        """How many rows of `table` have each reason in `column`, without what follows its first line.
+
+        It may take time.
+        """
+        first_line = f"substr({column}, 1, instr({column} || char(10), char(10)) - 1)"
+        sql = f"SELECT {first_line} AS why, count(*) AS rows FROM {table} WHERE {column} != '' GROUP BY why"
+        return {row["why"]: row["rows"] for row in self.rows(f"{sql} ORDER BY why")}
 
     # one record
 
@@ -190,27 +195,27 @@ class Database:
         """Patients, all or those of one split, in the order in which they were added."""
         where, values = ("split = ? AND ", [split]) if split else ("", [])
         sql = f"SELECT * FROM patient WHERE {where} id > ? ORDER BY id LIMIT ?"
-        rows = self._all(sql, *values, self._number("patient", "patient_id", after), limit)
+        rows = self.rows(sql, *values, self._number("patient", "patient_id", after), limit)
         return [_record(PatientRecord, row) for row in rows]
 
     def studies(self, patient_id: str | None = None, after: str = "", limit: int = PAGE) -> list[StudyRecord]:
         """Studies, all or those of one patient."""
         where, values = _of("patient", patient_id, self._number("patient", "patient_id", patient_id or ""))
         sql = f"{STUDIES} WHERE {where} study.id > ? ORDER BY study.id LIMIT ?"
-        rows = self._all(sql, *values, self._number("study", "study_instance_uid", after), limit)
+        rows = self.rows(sql, *values, self._number("study", "study_instance_uid", after), limit)
         return [_record(StudyRecord, row) for row in rows]
 
     def series_of(self, study: str | None = None, after: str = "", limit: int = PAGE) -> list[SeriesRecord]:
         """Series, all or those of the study with this StudyInstanceUID."""
         where, values = _of("study", study, self._number("study", "study_instance_uid", study or ""))
         sql = f"{SERIES} WHERE {where} series.id > ? ORDER BY series.id LIMIT ?"
-        rows = self._all(sql, *values, self._number("series", "series_instance_uid", after), limit)
+        rows = self.rows(sql, *values, self._number("series", "series_instance_uid", after), limit)
         return [_series(row) for row in rows]
 
     def images(self, series: str, after: str = "", limit: int = PAGE) -> list[ImageRecord]:
         """The images of the series with this SeriesInstanceUID, by InstanceNumber."""
         last = self._one("SELECT ordinal, id FROM image WHERE sop_instance_uid = ?", after)
-        rows = self._all(
+        rows = self.rows(
             f"{IMAGES} WHERE image.series = ? AND (ordinal, image.id) > (?, ?)"
             " ORDER BY ordinal, image.id LIMIT ?",
             self._number("series", "series_instance_uid", series),
@@ -222,7 +227,7 @@ class Database:
     def pictures(self, sop_instance_uid: str, limit: int = PAGE) -> list[PictureRecord]:
         """The pictures of one image: one for each frame and window."""
         image = self._number("image", "sop_instance_uid", sop_instance_uid)
-        rows = self._all(f"{PICTURES} WHERE image = ? ORDER BY picture.id LIMIT ?", image, limit)
+        rows = self.rows(f"{PICTURES} WHERE image = ? ORDER BY picture.id LIMIT ?", image, limit)
         return [_picture(row) for row in rows]
 
     def duplicates(self, limit: int = PAGE, after: str = "") -> list[ImageRecord]:
@@ -230,7 +235,7 @@ class Database:
         after_row = self._number("image", "sop_instance_uid", after)
         found = "SELECT id FROM image INDEXED BY image_duplicate WHERE duplicate_of IS NOT NULL AND id > ?"
         where = f"WHERE image.id IN ({found} ORDER BY id LIMIT ?) ORDER BY image.id"
-        return [_image(row) for row in self._all(f"{IMAGES} {where}", after_row, limit)]
+        return [_image(row) for row in self.rows(f"{IMAGES} {where}", after_row, limit)]
 
     def search(self, text: str, after: str = "", limit: int = PAGE) -> list[SeriesRecord]:
         """The series in which every word of `text` begins a word of PatientID, descriptions or Modality.
@@ -243,7 +248,7 @@ class Database:
         words = re.findall(r"\w+", text)
         if not words:
             return self.series_of(None, after, limit)
-        rows = self._all(
+        rows = self.rows(
             f"{SERIES} WHERE series.id IN (SELECT rowid FROM series_text"
             " WHERE text MATCH ? AND rowid > ? ORDER BY rowid LIMIT ?) ORDER BY series.id",
             " AND ".join(f'"{word}"*' for word in words),

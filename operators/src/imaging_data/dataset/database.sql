@@ -17,18 +17,19 @@ CREATE TABLE study (
     images INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX study_patient ON study (patient);
 
--- `stratum`: what of its first image the split is stratified by.  `volume`: its NIfTI file under the data set's
+-- Of its first image: `stratum`, what the split is stratified by, and `acquisition`, how it was acquired, as JSON.
+-- `grid`: where its voxels lie, as JSON, '' where nobody asked; `volume`: its NIfTI file under the data set's
 -- folder, '' without one; `no_volume`: why there is none.
 CREATE TABLE series (
     id INTEGER PRIMARY KEY, study INTEGER NOT NULL REFERENCES study, series_instance_uid TEXT NOT NULL UNIQUE,
     modality TEXT NOT NULL, series_number TEXT, series_description TEXT, stratum TEXT NOT NULL DEFAULT '',
-    images INTEGER NOT NULL DEFAULT 0, volume TEXT NOT NULL DEFAULT '', volume_sha256 TEXT NOT NULL DEFAULT '',
-    no_volume TEXT NOT NULL DEFAULT '');
+    images INTEGER NOT NULL DEFAULT 0, acquisition TEXT NOT NULL DEFAULT '{}', grid TEXT NOT NULL DEFAULT '',
+    volume TEXT NOT NULL DEFAULT '', volume_sha256 TEXT NOT NULL DEFAULT '', no_volume TEXT NOT NULL DEFAULT '');
 CREATE INDEX series_study ON series (study);
 
 -- One SOP instance.  The texts are those of the attributes, NULL where absent; `ordinal` orders a series.
 -- `sha256` is of its file, `pixel_sha256` of its decoded stored values ('' where they are all one value);
--- `duplicate_of`: the first image with the same ones; `no_picture`: why there is none.
+-- `duplicate_of`: the first image with the same ones; `no_picture`: why there is none, what is wrong in its first line.
 CREATE TABLE image (
     id INTEGER PRIMARY KEY, series INTEGER NOT NULL REFERENCES series, sop_instance_uid TEXT NOT NULL UNIQUE,
     sop_class_uid TEXT NOT NULL, ordinal INTEGER NOT NULL, instance_number TEXT, rescale_intercept TEXT,
@@ -45,6 +46,11 @@ CREATE TABLE picture (
     id INTEGER PRIMARY KEY, image INTEGER NOT NULL REFERENCES image, frame INTEGER NOT NULL, stem TEXT NOT NULL UNIQUE,
     path TEXT NOT NULL, sha256 TEXT NOT NULL, bits INTEGER NOT NULL, rendering TEXT NOT NULL);
 CREATE INDEX picture_image ON picture (image, id);
+
+-- Which frame (from 0) of which image each slice of a series' grid is.
+CREATE TABLE slice (
+    series INTEGER NOT NULL REFERENCES series, place INTEGER NOT NULL, image INTEGER NOT NULL REFERENCES image,
+    frame INTEGER NOT NULL, PRIMARY KEY (series, place, image, frame)) WITHOUT ROWID;
 
 -- Segmentations that came with the images, kept under the data set's folder for labels and boxes, and the series
 -- that each is of.

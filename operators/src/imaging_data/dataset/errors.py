@@ -62,3 +62,9 @@ class NoLabels(DatasetError):
     """The file of labels cannot be used."""
 
     hint = "Give a CSV file with a head line: PatientID and the label's name."
+
+
+class NothingToExport(DatasetError):
+    """The data set has nothing that this format takes."""
+
+    hint = "Volumes come from `gantry dataset build --format png,nifti`, labels from segmentations in its source."

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a data set writes down of an instance before anybody looks at its pixels."""
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import Dataset
-
 
 from ..errors import ImagingDataError
 from ..instances import read_instance
@@ -17,13 +17,31 @@ LONGEST_TEXT = 1024  # characters of one attribute, as LT and UT have no bound o
 LARGEST_NUMBER = 2**53  # of InstanceNumber, and of what is counted
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")  # PS3.4 Annex B.5
 NO_IMAGE = "It has no image."
+ACQUISITION = (  # what a sidecar of an MR volume says of it, none of which is of the patient
+    "MRAcquisitionType",
+    "ScanningSequence",
+    "SequenceVariant",
+    "SequenceName",
+    "ProtocolName",
+    "RepetitionTime",
+    "EchoTime",
+    "InversionTime",
+    "FlipAngle",
+    "EchoTrainLength",
+    "MagneticFieldStrength",
+    "PixelBandwidth",
+    "SliceThickness",
+    "Manufacturer",
+    "ManufacturerModelName",
+)
 
 
 @dataclass(frozen=True)
 class Facts:
     """An instance as the database will have it.
 
-    The texts of attributes are None where absent; `patient_id` is then "", `stratum` is the value to stratify by.
+    The texts of attributes are None where absent; `patient_id` is then "".  `stratum` is the value to stratify by,
+    `acquisition` the attributes ACQUISITION as JSON.
     `segmented`: the SeriesInstanceUID that a segmentation is of, "" for what is no segmentation.
     """
 
@@ -48,6 +66,7 @@ class Facts:
     frames: int
     rows: int
     columns: int
+    acquisition: str = "{}"
     segmented: str = ""
 
     @property
@@ -112,8 +131,16 @@ def facts_of(dataset: Dataset, path: Path, stratify_by: str = "") -> Facts:
         frames=_whole(dataset, "NumberOfFrames", 1),
         rows=_whole(dataset, "Rows", 0),
         columns=_whole(dataset, "Columns", 0),
+        acquisition=_acquisition(dataset),
         segmented=_segmented(dataset),
     )
+
+
+def _acquisition(dataset: Dataset) -> str:
+    if text_of(dataset, "Modality") != "MR":
+        return "{}"
+    said = {keyword: text for keyword in ACQUISITION if (text := _framed(dataset, keyword))}
+    return json.dumps(said, sort_keys=True)
 
 
 def _text(dataset: Dataset, keyword: str) -> str | None:

@@ -58,8 +58,14 @@ class Index:
 
     def count(self) -> None:
         """Raise the counts by what was added since; before each transaction ends."""
+        forget = (
+            "grid = '', volume = '', volume_sha256 = '', no_volume = ''"  # what an image more makes untrue
+        )
         for series, added in self._added.items():
-            self._writer.change("UPDATE series SET images = images + ? WHERE id = ?", (added, series))
+            self._writer.change(
+                f"UPDATE series SET images = images + ?, {forget} WHERE id = ?", (added, series)
+            )
+            self._writer.change("DELETE FROM slice WHERE series = ?", (series,))
         self._added.clear()
 
     def _known(self, facts: Facts) -> str:
@@ -90,6 +96,7 @@ class Index:
             series_number=facts.series_number,
             series_description=facts.series_description,
             stratum=facts.stratum,
+            acquisition=facts.acquisition,
         )
         self._series[facts.series_instance_uid] = (row, study_uid, patient_id)
         return row

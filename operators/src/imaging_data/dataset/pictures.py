@@ -165,7 +165,7 @@ def _make(task: Task) -> Made:
         shown = list(pictures(parts, task.options)) if task.options else []
         pixels = _pixel_sha256(parts, shown)
     except ImagingDataError as error:
-        return Made(task.image, no_picture=f"{error.sentence} {error.detail}".strip())
+        return Made(task.image, no_picture=f"{error.sentence}\n{error.detail}".strip())
     except MemoryError:
         return Made(task.image, no_picture="It needs more memory than there is.")
     try:

@@ -73,7 +73,7 @@ def assign(members: Iterable[Member], shares: Shares, seed: int) -> dict[str, st
 
 def _following(groups: Iterable[Sequence[Member]]) -> dict[str, str]:
     """The patients without a split whose group has one."""
-    found = {}
+    found: dict[str, str] = {}
     for group in groups:
         fixed = next((member.split for member in group if member.split), "")
         found |= {member.patient_id: fixed for member in group if fixed and not member.split}

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The series of a data set as NIfTI volumes."""
+"""Where the slices of each series lie, and the series as NIfTI volumes."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ..convert.nifti_files import write_layout
-from ..convert.stored import layout_of
+from ..convert.stored import Layout, layout_of
 from ..errors import ImagingDataError
 from ..hashing import file_sha256
 from ..instances import Series, read_instance
@@ -14,53 +16,66 @@ from .errors import NoRoom
 from .writer import Writer
 
 FOLDER = "volumes"
-PENDING = "volume = '' AND no_volume = ''"
+PENDING = (
+    "no_volume = '' AND ((:nifti AND volume = '') OR (grid = '' AND EXISTS (SELECT 1 FROM segmentation"
+    " WHERE segmentation.series_instance_uid = series.series_instance_uid)))"
+)
 
 
-def count_pending(writer: Writer) -> int:
+def count_pending(writer: Writer, nifti: bool) -> int:
     """How many series are still to be looked at."""
-    row = writer.row(f"SELECT count(*) AS series FROM series WHERE {PENDING}")
+    row = writer.row(f"SELECT count(*) AS series FROM series WHERE {PENDING}", {"nifti": nifti})
     return int(row["series"]) if row else 0
 
 
-def make_volumes(writer: Writer) -> Iterator[int]:
-    """Write each series that has none yet as NIfTI, and yield how many are done.
+def make_volumes(writer: Writer, nifti: bool) -> Iterator[int]:
+    """Write down the grid of each series that is to be a volume or was segmented; yields how many are done.
 
-    A series that is no volume is written down with the reason.  Raises NoRoom when a file cannot be written.
+    nifti: write every series as a volume.  A series that is no volume is written down with the reason.  Raises
+    NoRoom when a file cannot be written.
     """
     pending = writer.rows(
         "SELECT series.id, series_instance_uid, study_instance_uid FROM series JOIN study ON study.id = study"
-        f" WHERE {PENDING} ORDER BY series.id"
+        f" WHERE {PENDING} ORDER BY series.id",
+        {"nifti": nifti},
     )
     for done, row in enumerate(pending, start=1):
-        paths = writer.rows("SELECT path FROM image WHERE series = ? ORDER BY ordinal, id", (row["id"],))
-        name = f"{FOLDER}/{row['series_instance_uid']}.nii.gz"
-        no_volume = ""
+        found, layout, name = _series(writer, row), None, ""
+        changes = {"grid": "", "volume": "", "volume_sha256": "", "no_volume": ""}
         try:
-            series = read_series(
-                row["study_instance_uid"], row["series_instance_uid"], [Path(one["path"]) for one in paths]
-            )
-            sha256 = _write(series, writer.folder / name)
+            layout = layout_of(Series(*_uids(row), tuple(in_threads(read_instance, found))))
+            changes["grid"] = _in_words(layout)
+            if nifti:
+                name = f"{FOLDER}/{row['series_instance_uid']}.nii.gz"
+                changes["volume_sha256"] = _write(layout, writer.folder / name)
+                changes["volume"] = name
         except ImagingDataError as error:
-            name, sha256, no_volume = "", "", f"{error.sentence} {error.detail}".strip()
+            changes["no_volume"] = f"{error.sentence}\n{error.detail}".strip()
         except OSError as error:
             raise NoRoom(f"{writer.folder / name}: {error.strerror}.") from error
         with writer.transaction():
-            writer.change(
-                "UPDATE series SET volume = ?, volume_sha256 = ?, no_volume = ? WHERE id = ?",
-                (name, sha256, no_volume, row["id"]),
-            )
+            _write_down(writer, row["id"], changes, layout)
         yield done
 
 
-def read_series(study_instance_uid: str, series_instance_uid: str, paths: list[Path]) -> Series:
-    """The series of these files.  Raises as `imaging_data.instances.read_instance`."""
-    return Series(study_instance_uid, series_instance_uid, tuple(in_threads(read_instance, paths)))
+def _uids(row: Any) -> tuple[str, str]:
+    return row["study_instance_uid"], row["series_instance_uid"]
 
 
-def _write(series: Series, path: Path) -> str:
+def _series(writer: Writer, row: Any) -> list[Path]:
+    rows = writer.rows("SELECT path FROM image WHERE series = ? ORDER BY ordinal, id", (row["id"],))
+    return [Path(one["path"]) for one in rows]
+
+
+def _in_words(layout: Layout) -> str:
+    """A grid as JSON: shape (slices, rows, columns), affine to LPS mm, how many volumes share it."""
+    grid = layout.grid
+    said = {"shape": list(grid.shape), "affine": grid.affine.tolist(), "volumes": layout.volumes}
+    return json.dumps(said)
+
+
+def _write(layout: Layout, path: Path) -> str:
     """Write the volume, whole or not at all; returns its SHA-256."""
-    layout = layout_of(series)
     path.parent.mkdir(exist_ok=True)
     partial = path.with_name(f"partial-{path.name}")
     partial.unlink(missing_ok=True)
@@ -68,3 +83,18 @@ def _write(series: Series, path: Path) -> str:
     sha256 = file_sha256(partial)
     partial.replace(path)
     return sha256
+
+
+def _write_down(writer: Writer, series: int, changes: dict[str, str], layout: Layout | None) -> None:
+    sets = ", ".join(f"{name} = ?" for name in changes)
+    writer.change(f"UPDATE series SET {sets} WHERE id = ?", (*changes.values(), series))
+    writer.change("DELETE FROM slice WHERE series = ?", (series,))
+    if layout is None or changes["no_volume"]:
+        return
+    images = writer.rows("SELECT id, sop_instance_uid FROM image WHERE series = ?", (series,))
+    numbers = {row["sop_instance_uid"]: row["id"] for row in images}
+    for place, one in enumerate(layout.slices):
+        image = numbers[one.instance.sop_instance_uid]
+        writer.add(
+            "slice", series=series, place=place % layout.grid.shape[0], image=image, frame=one.frame - 1
+        )
