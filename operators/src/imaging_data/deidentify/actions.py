@@ -23,14 +23,18 @@ ECHOING = TEXT | {"CS", "UR", "UN"}  # VRs in which the patient's name may stand
 PATIENT_ID, PATIENT_NAME = BaseTag(0x00100020), BaseTag(0x00100010)
 CODES = range(0x00080100, 0x00080125)  # Code Sequence Macro (PS3.3 section 8.8)
 CODE_MEANING, CODING_SCHEME = BaseTag(0x00080104), BaseTag(0x00080102)
+# Coding schemes of PS3.16 section 8 whose meanings no hospital writes.
+PUBLIC = frozenset({
+    "SCT", "SRT", "SNM3", "DCM", "LN", "UCUM", "FMA", "RADLEX", "MA", "NCIt", "UMLS", "NCDR", "BI", "NEU", "I9",
+    "I9C", "I10", "I10P", "C4", "CD2", "ISO3166_1", "ISO639_1", "RFC5646", "IBSI", "MDC", "UNS",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Patient:
     """Whom an instance is of, as the key sees it.
 
-    identity: issuer and PatientID; an instance without PatientID is its study's.  pseudonym: stands for both
-    PatientID and PatientName.  days: by how many its dates move.
+    identity: issuer and PatientID.  pseudonym: stands for PatientID and PatientName.  days: by how many dates move.
     """
 
     identity: tuple[str, str]
@@ -92,7 +96,8 @@ class Cleaner:
             return Rule("D", "D")
         if vr in DATES or vr == "TM":
             return KEEP if self.profile.keeps_times else Rule("Z", "Z")
-        return Rule("C", "D") if cleaning and vr in TEXT and not _is_coded(dataset, tag) else KEEP
+        free = cleaning and vr in TEXT and tag not in CODES
+        return Rule("C", "D") if free or _says_local(dataset, tag) else KEEP
 
     def _keep(self, dataset: Dataset, tag: BaseTag, vr: str, rule: Rule) -> None:
         """Unchanged; a sequence by the rules of items; a date moved, an age capped where the profile says so."""
@@ -223,7 +228,7 @@ def _vr(dataset: Dataset, tag: BaseTag) -> str:
 
 
 def _values(dataset: Dataset, tag: BaseTag) -> list[object]:
-    value = dataset[tag].value
+    value = dataset[tag].value if tag in dataset else None
     return list(value) if isinstance(value, MultiValue) else [] if value in (None, "") else [value]
 
 
@@ -231,7 +236,6 @@ def _text(dataset: Dataset, tag: BaseTag) -> str:
     return "\\".join(map(str, _values(dataset, tag)))
 
 
-def _is_coded(dataset: Dataset, tag: BaseTag) -> bool:
-    """Whether it is part of a code; the meaning of a private code (PS3.16 section 8.2) is free text."""
-    private = CODING_SCHEME not in dataset or _text(dataset, CODING_SCHEME).startswith("99")
-    return tag in CODES and not (tag == CODE_MEANING and private)
+def _says_local(dataset: Dataset, tag: BaseTag) -> bool:
+    """Whether it is the meaning of a code of no public scheme (PS3.16 section 8), which a hospital wrote."""
+    return tag == CODE_MEANING and _text(dataset, CODING_SCHEME).strip() not in PUBLIC

@@ -14,14 +14,15 @@ from pathlib import Path
 
 from pydicom.uid import MediaStorageDirectoryStorage
 
-from ..errors import ImagingDataError, MissingFolder, NotDicom
+from ..errors import ImagingDataError, NotDicom
 from ..files import read_file
 from ..parts import Parts, split
 from ..values import text_of
 from .encode import encode
 from .instance import HeldBack, deidentify
 from .mapping import Mapping, Original
-from .places import CannotWrite, check_apart, locked, put
+from .pixels import clean_pixels
+from .places import CannotWrite, check_apart, files_of, locked, put
 from .profile import Profile
 from .pseudonyms import Key
 
@@ -103,20 +104,15 @@ def deidentify_files(
     already with the same content are left, so a run that was broken off is simply started again.
     Raises MissingFolder, WrongPlace, AlreadyRunning, CannotWrite.
     """
-    if not source.exists():
-        raise MissingFolder(f"{source}")
+    paths = files_of(source)
     hold = hold or target.with_name(f"{target.name}-held")
     check_apart(source, target, hold)
-    job, paths, done = Job(source, target, hold, profile, key), _files(source), Deidentified()
+    job, done = Job(source, target, hold, profile, key), Deidentified()
     with locked(target), _workers(job, len(paths)) as results:
         for number, result in enumerate(results(paths), start=1):
             done.add(result)
             on_progress(number, len(paths))
     return done
-
-
-def _files(source: Path) -> list[Path]:
-    return [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
 
 
 Results = Callable[[list[Path]], Iterable[Out | Held | Skipped]]
@@ -176,11 +172,12 @@ def _instance(content: bytes) -> Parts:
 
 
 def _out(job: Job, path: Path, parts: Parts) -> Out:
-    changed = deidentify(parts.dataset, job.profile, job.key)
+    clean = clean_pixels(parts, job.profile)
+    changed = deidentify(clean.dataset, job.profile, job.key)
     dataset, patient = changed.dataset, changed.patient
     folder = job.target / dataset.StudyInstanceUID / dataset.SeriesInstanceUID
     new = folder / f"{dataset.SOPInstanceUID}.dcm"
-    put(new, encode(dataset, parts))
+    put(new, encode(dataset, clean))
     original = Original(*patient.identity, changed.name, patient.days)
     uids = {new: old for old, new in changed.uids.items()}
     return Out(path, new, Mapping({patient.pseudonym: original}, uids))

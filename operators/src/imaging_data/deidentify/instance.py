@@ -10,7 +10,7 @@ from ..identifiers import check_uid
 from ..instances import IDENTIFIERS
 from ..values import text_of
 from .actions import Cleaner, Patient
-from .profile import CLEAN_STRUCTURED, Profile
+from .profile import CLEAN_PIXELS, CLEAN_STRUCTURED, Profile
 from .pseudonyms import Key
 from .stamps import stamp
 from .words import own_words
@@ -53,10 +53,9 @@ def deidentify(dataset: Dataset, profile: Profile, key: Key) -> Changed:
 
 def patient_of(dataset: Dataset, key: Key) -> Patient:
     """Whose an instance is: IssuerOfPatientID and PatientID say it; without them each study is a patient."""
-    identity = text_of(dataset, "IssuerOfPatientID").strip(), text_of(dataset, "PatientID").strip()
-    if not identity[1]:
-        identity = "study", text_of(dataset, "StudyInstanceUID")
-    return Patient(identity, key.pseudonym(*identity), key.days(*identity))
+    issuer, patient_id = text_of(dataset, "IssuerOfPatientID").strip(), text_of(dataset, "PatientID").strip()
+    parts = (issuer, patient_id) if patient_id else ("", "", text_of(dataset, "StudyInstanceUID"))
+    return Patient((issuer, patient_id), key.pseudonym(*parts), key.days(*parts))
 
 
 def _name_patient(dataset: Dataset, profile: Profile, patient: Patient) -> None:
@@ -71,3 +70,5 @@ def _check_content(dataset: Dataset, profile: Profile) -> None:
         raise HeldBack("It is a structured document, and the profile does not clean its content.")
     if "EncapsulatedDocument" in dataset:
         raise HeldBack("It holds a whole document, which is not searched.")
+    if text_of(dataset, "BurnedInAnnotation") == "YES" and not profile.has(CLEAN_PIXELS):
+        raise HeldBack("It says that text is burned into its pixels, and the profile does not clean them.")

@@ -12,7 +12,7 @@ from typing import Self
 
 from ..convert.errors import MissingPackage, TargetExists
 from ..errors import ImagingDataError
-from .places import locked, replace, writing
+from .places import WrongPlace, locked, replace, writing
 from .pseudonyms import Key, OtherKey
 
 MAGIC = b"GANTRYMAP1"
@@ -100,6 +100,13 @@ class Mapping:
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             replace(path, text.getvalue().encode(), 0o600)
+
+
+def check_places(target: Path, *mappings: Path | None) -> None:
+    """Raise WrongPlace for a mapping inside `target`, from where it would go out with the results."""
+    for mapping in mappings:
+        if mapping is not None and mapping.resolve().is_relative_to(target.resolve()):
+            raise WrongPlace(f"{mapping} lies in {target}.")
 
 
 def _cell(value: object) -> object:

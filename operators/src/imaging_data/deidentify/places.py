@@ -5,9 +5,10 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import permutations
 from pathlib import Path
 
-from ..errors import ImagingDataError
+from ..errors import ImagingDataError, MissingFolder
 
 
 class AlreadyRunning(ImagingDataError):
@@ -33,6 +34,13 @@ class Taken(ImagingDataError):
     """Another instance stands under this name."""
 
     hint = "Name an empty folder."
+
+
+def files_of(source: Path) -> list[Path]:
+    """The file `source`, or every file of that folder and below, in order.  Raises MissingFolder."""
+    if not source.exists():
+        raise MissingFolder(f"{source}")
+    return [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
 
 
 @contextmanager
@@ -96,12 +104,8 @@ def _part(path: Path, content: bytes, mode: int) -> Path:
     return part
 
 
-def check_apart(source: Path, target: Path, hold: Path) -> None:
+def check_apart(*folders: Path) -> None:
     """Raise WrongPlace where one of the folders lies in another, which would mix originals and results."""
-    within = [
-        (one, other)
-        for one, other in ((target, source), (source, target), (hold, target), (target, hold), (hold, source))
-        if one.resolve().is_relative_to(other.resolve())
-    ]
-    if within:
-        raise WrongPlace(f"{within[0][0]} lies in {within[0][1]}.")
+    for one, other in permutations(folders, 2):
+        if one.resolve().is_relative_to(other.resolve()):
+            raise WrongPlace(f"{one} lies in {other}.")

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What originals say that must not be found in a result: names, identifiers, dates, UIDs, texts."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from pydicom import Dataset
+from pydicom._uid_dict import UID_dictionary
+from pydicom.datadict import keyword_for_tag
+from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag
+
+from ..values import UNREADABLE
+from .profile import Profile
+from .substitutes import DUMMIES, TEXT
+from .words import parts_of
+
+SHORTEST = 4  # letters of a word that is searched for inside others, and in the bytes of a file
+SENTENCE = 10  # letters of a text of several words that is searched for wherever it may stand
+TABLE = Profile("").rules()
+_ID = re.compile(r"(ID|IDs|Identifier|Number|Locator)$")
+NOT_PATIENTS = {"SeriesNumber", "AcquisitionNumber", "InstanceNumber"}
+
+Element = tuple[str, BaseTag, str, list[str], bytes]  # path, tag, VR, values, encoded value
+
+
+@dataclass
+class Known:
+    """By kind: words and texts in small letters, dates as YYYYMMDD, UIDs; `encoded` as in the file.
+
+    Identifiers and texts are known with the attributes that say them, some of which a profile keeps.
+    """
+
+    names: set[str] = field(default_factory=set)
+    identifiers: dict[str, set[int]] = field(default_factory=dict)
+    texts: dict[str, set[int]] = field(default_factory=dict)
+    dates: set[str] = field(default_factory=set)
+    uids: set[str] = field(default_factory=set)
+    encoded: set[bytes] = field(default_factory=set)
+
+    def add(self, dataset: Dataset) -> None:
+        """Take in what an original says, in its sequences and private attributes too."""
+        for _, tag, vr, values, encoded in elements(dataset):
+            for value in values:
+                self._add(tag, vr, value)
+            if vr == "PN":
+                self.encoded |= {part for part in re.split(rb"[\^=\\ ]", encoded) if len(part) >= SHORTEST}
+
+    def _add(self, tag: BaseTag, vr: str, value: str) -> None:
+        if vr == "PN":
+            self.names |= {part for part in parts_of(value) if len(part) > 1}
+        elif vr in ("DA", "DT") and value[:8].isdigit() and len(value) >= 8:
+            self.dates.add(value[:8])
+        elif vr == "UI":
+            if value and value not in UID_dictionary and not keyword_for_tag(tag).endswith("ClassUID"):
+                self.uids.add(value)
+        elif vr in TEXT and tag in TABLE and len(value.strip()) >= SHORTEST:
+            keyword = keyword_for_tag(tag)
+            named = _ID.search(keyword) and keyword not in NOT_PATIENTS
+            into = self.identifiers if named else self.texts
+            into.setdefault(value.strip().casefold(), set()).add(int(tag))
+
+    def merge(self, other: "Known") -> None:
+        """Take in what `other` knows."""
+        for name in ("names", "dates", "uids", "encoded"):
+            getattr(self, name).update(getattr(other, name))
+        for name in ("identifiers", "texts"):
+            into = getattr(self, name)
+            for text, tags in getattr(other, name).items():
+                into.setdefault(text, set()).update(tags)
+
+    def without(self, kept: frozenset[int]) -> "Known":
+        """What it knows from other attributes than `kept`."""
+        identifiers = {text: tags for text, tags in self.identifiers.items() if not tags & kept}
+        texts = {text: tags for text, tags in self.texts.items() if not tags & kept}
+        return Known(self.names, identifiers, texts, self.dates, self.uids, self.encoded)
+
+
+def elements(dataset: Dataset, path: str = "") -> Iterator[Element]:
+    """Every element but sequences themselves, with its place such as (0008,1115)[0](0008,1150)."""
+    for tag in list(dataset.keys()):
+        raw = dataset.get_item(tag).value
+        here = f"{path}({tag.group:04X},{tag.element:04X})"
+        try:
+            element = dataset[tag]
+            value = element.value
+        except UNREADABLE:
+            yield here, tag, "UN", [], raw if isinstance(raw, bytes) else b""
+            continue
+        if isinstance(value, Sequence):
+            for number, item in enumerate(value):
+                yield from elements(item, f"{here}[{number}]")
+        else:
+            yield here, tag, str(element.VR), _texts(value), raw if isinstance(raw, bytes) else b""
+
+
+def _texts(value: object) -> list[str]:
+    if isinstance(value, bytes):
+        return [value.decode("latin-1")] if len(value) < 1 << 16 else []
+    several = value if isinstance(value, (list, tuple)) or hasattr(value, "append") else [value]
+    return [str(one) for one in several if one not in (None, "", *map(str, DUMMIES.values()))]  # type: ignore[attr-defined]

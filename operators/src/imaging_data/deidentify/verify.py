@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether anything of the originals is still found in a de-identified result."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydicom import Dataset
+
+from ..errors import NotDicom, naming
+from ..files import read_file
+from ..parts import Parts, split
+from ..values import items_of, text_of
+from .instance import patient_of
+from .known import SENTENCE, SHORTEST, TABLE, Known, elements
+from .places import files_of
+from .profile import MODIFIED_DATES, OPTIONS, RETAIN_UIDS, SAFE_PRIVATE, Profile
+from .pseudonyms import Key
+from .substitutes import TEXT
+from .words import searched
+
+UID = re.compile(rb"(?<![\d.])\d+(?:\.\d+){3,}")
+DATE = re.compile(rb"(?<![\d.])(\d{8})(?:\d{6})?(?!\d)")
+LONGER = TEXT | {"CS", "UR", "UN"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something of an original in a result: the file, where in it, and what kind of thing; never the value."""
+
+    path: Path
+    place: str
+    kind: str
+
+
+@dataclass
+class Verified:
+    """What was searched and found.  not_searched: what the results say was kept on purpose, and why."""
+
+    files: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    not_searched: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is searched for in one result, and what is kept in it on purpose."""
+
+    known: Known
+    profile: Profile
+    dates: bool
+    words: re.Pattern[str] | None
+    bytes: re.Pattern[bytes] | None
+
+
+class Verification:
+    """Searches results for what `original` says.
+
+    key: with it each result is compared with its own patient's originals, dates that were moved included;
+    without it with all of them, and moved dates are not compared, because one patient's may be another's.
+    profile: its choices are what was kept on purpose, with the options that a result says of itself.
+    """
+
+    def __init__(self, original: Path, key: Key | None = None, profile: Profile | None = None) -> None:
+        self._key = key
+        self._profile = profile or Profile.read("research")
+        self._all, self._by_pseudonym = Known(), dict[str, Known]()
+        self._searches: dict[tuple[str, frozenset[str]], Search] = {}
+        for _, parts in _instances(files_of(original)):
+            known = Known()
+            known.add(parts.dataset)
+            known.add(parts.dataset.file_meta)
+            self._all.merge(known)
+            if key is not None:
+                pseudonym = patient_of(parts.dataset, key).pseudonym
+                self._by_pseudonym.setdefault(pseudonym, Known()).merge(known)
+
+    def run(
+        self,
+        result: Path,
+        words_in_pixels: Callable[[Parts], list[str]] | None = None,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Verified:
+        """Search the file or folder `result`.  words_in_pixels: reads text in pixels."""
+        done = Verified()
+        if words_in_pixels is None:
+            done.not_searched.add("text in pixels: not asked for")
+        paths = files_of(result)
+        for path, parts in _instances(paths):
+            search = self._search(parts.dataset, done)
+            found = list(dict.fromkeys(_in_elements(search, parts)))
+            kinds = {kind for _, kind in found}
+            found += [each for each in _in_bytes(search, parts) if each[1] not in kinds]
+            if words_in_pixels is not None and parts.pixels:
+                found += _in_pixels(search, words_in_pixels(parts))
+            done.findings += [Finding(path, place, kind) for place, kind in found]
+            done.files += 1
+            on_progress(paths.index(path) + 1, len(paths))
+        return done
+
+    def _search(self, dataset: Dataset, done: Verified) -> Search:
+        profile = Profile("", _stamped(dataset), self._profile.choices, self._profile.safe_private)
+        own = self._by_pseudonym.get(text_of(dataset, "PatientID"))
+        dates = not profile.keeps_times or (own is not None and profile.has(MODIFIED_DATES))
+        if not dates:
+            why = "name the key" if profile.has(MODIFIED_DATES) else "kept by an option"
+            done.not_searched.add(f"dates: {why}")
+        if profile.has(RETAIN_UIDS):
+            done.not_searched.add("UIDs: kept by an option")
+        which = (text_of(dataset, "PatientID") if own else "", profile.options)
+        if which not in self._searches:
+            known = (own or self._all).without(_kept(profile))
+            words = searched(known.names | known.identifiers.keys())
+            self._searches[which] = Search(known, profile, dates, words, _encoded(known))
+        return self._searches[which]
+
+
+def _instances(paths: list[Path]) -> Iterator[tuple[Path, Parts]]:
+    """Those that are DICOM.  Raises UnreadableInstance."""
+    for path in paths:
+        try:
+            with naming(path.name):
+                yield path, split(read_file(path)[0])
+        except NotDicom:
+            continue
+
+
+def _stamped(dataset: Dataset) -> frozenset[str]:
+    """The options that an instance says were used on it."""
+    codes = {text_of(item, "CodeValue") for item in items_of(dataset, "DeidentificationMethodCodeSequence")}
+    return frozenset(name for name, option in OPTIONS.items() if option.code in codes)
+
+
+def _kept(profile: Profile) -> frozenset[int]:
+    """Attributes that stay as they are, on purpose."""
+    rules = profile.rules() | dict(profile.choices)
+    return frozenset(tag for tag, rule in rules.items() if rule.action == "K")
+
+
+def _encoded(known: Known) -> re.Pattern[bytes] | None:
+    words = {word for word in known.names | known.identifiers.keys() if len(word) >= SHORTEST}
+    texts = {text for text in known.texts if len(text) >= SENTENCE and " " in text}
+    every = {text.encode() for text in words | texts} | known.encoded
+    longest = sorted(every, key=len, reverse=True)
+    return re.compile(b"|".join(map(re.escape, longest)), re.IGNORECASE) if longest else None
+
+
+def _in_elements(search: Search, parts: Parts) -> Iterator[tuple[str, str]]:
+    kept = _kept(search.profile)
+    for dataset, before in ((parts.dataset.file_meta, "file meta "), (parts.dataset, "")):
+        for place, tag, vr, values, _ in elements(dataset):
+            if tag.is_private and not search.profile.has(SAFE_PRIVATE):
+                yield before + place, "private attribute"
+            if tag in kept and vr not in _DATED:
+                continue
+            for value in values:
+                kind = _kind(search, int(tag), vr, value)
+                if kind:
+                    yield before + place, kind
+
+
+_DATED = ("DA", "DT", "UI")
+
+
+def _kind(search: Search, tag: int, vr: str, value: str) -> str:
+    """What of an original a value says; "" for nothing."""
+    known, small = search.known, value.strip(" \0").casefold()
+    if vr == "UI":
+        return "UID" if value in known.uids and not search.profile.has(RETAIN_UIDS) else ""
+    if vr in ("DA", "DT"):
+        return "date" if search.dates and value[:8] in known.dates else ""
+    if vr not in LONGER:
+        return ""
+    words = set(re.split(r"[\W_]+", small)) if vr != "CS" else {small}
+    if words & known.names or (search.words and search.words.search(small)):
+        return "name or identifier"
+    same = small in known.texts and tag in TABLE and search.profile.rules()[tag].action != "C"
+    return "text" if same or (small in known.texts and len(small) >= SENTENCE and " " in small) else ""
+
+
+def _in_bytes(search: Search, parts: Parts) -> Iterator[tuple[str, str]]:
+    """In everything but the pixel data, however it is wrapped: junk behind values, the head, unknown elements."""
+    span = parts.pixels
+    outside = parts.content[: span.start] + b"\n" + parts.content[span.stop :] if span else parts.content
+    if search.bytes and (found := search.bytes.search(outside)):
+        yield f"byte {found.start()}", "name, identifier or text"
+    if not search.profile.has(RETAIN_UIDS):
+        for each in UID.finditer(outside):
+            if each[0].decode() in search.known.uids:
+                yield f"byte {each.start()}", "UID"
+                break
+    if search.dates:
+        for each in DATE.finditer(outside):
+            if each[1].decode() in search.known.dates:
+                yield f"byte {each.start()}", "date"
+                break
+
+
+def _in_pixels(search: Search, words: list[str]) -> list[tuple[str, str]]:
+    said = {word.casefold() for word in words}
+    hit = said & (search.known.names | search.known.identifiers.keys()) or any(
+        search.words and search.words.search(word) for word in said
+    )
+    return [("pixel data", "text in pixels")] if hit else []
