@@ -46,7 +46,7 @@ def read_itk(path: Path) -> Voxels:
             raise UnsupportedValues(
                 f"It has {reader.GetDimension()} dimensions and {reader.GetNumberOfComponents()} values a voxel."
             )
-        check_shape(size[::-1])
+        check_shape(size[::-1], 8 if "64" in itk.GetPixelIDValueAsString(reader.GetPixelID()) else 4)
         image = reader.Execute()
     except RuntimeError as error:
         if "direction" in str(error).lower():
@@ -95,13 +95,13 @@ def read_numpy(path: Path, affine: Affine | None = None) -> Voxels:
     `gantry convert` writes it.  Raises NoPlace without either, UnreadableInput, TooLarge, UnsupportedValues.
     """
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = np.lib.format.open_memmap(path, mode="r")
     except (ValueError, OSError, EOFError, SyntaxError, TypeError, OverflowError) as error:
         raise UnreadableInput("It is no .npy file of numbers, or is cut off.") from error
-    if not isinstance(array, np.ndarray) or not 2 <= array.ndim <= 4 or not array.size:
-        raise UnsupportedValues(f"It has shape {getattr(array, 'shape', 'of several arrays')}.")
+    if not 2 <= array.ndim <= 4 or not array.size:
+        raise UnsupportedValues(f"It has shape {array.shape}.")
     shape = (*(1,) * (4 - array.ndim), *array.shape)
-    check_shape(shape)
+    check_shape(shape, array.itemsize)
     place = affine if affine is not None else _affine_beside(path)
     if place is None:
         raise NoPlace("It is an array.")

@@ -53,7 +53,7 @@ class CrossSections:
         if modality not in SOP_CLASSES:
             raise UnsupportedModality(f"It is a volume, and {modality!r} was asked for.")
         voxels = turned(voxels)
-        if modality == "PT":  # whose intercept must be 0
+        if modality == "PT" and voxels.rescale is not None and voxels.rescale[1]:  # the intercept must be 0
             voxels = replace(voxels, array=voxels.real(), rescale=None)
         store = rescale_of(voxels.array, through_zero=modality == "PT")
         rescale = store if voxels.rescale is None else store.after(*voxels.rescale)

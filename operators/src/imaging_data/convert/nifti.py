@@ -29,7 +29,7 @@ def read_nifti(path: Path) -> Voxels:
     """
     image = _loaded(path)
     shape = _shape(image.shape)
-    check_shape(tuple(reversed(shape)))
+    check_shape(tuple(reversed(shape)), image.get_data_dtype().itemsize)
     if image.get_data_dtype().kind not in "iuf":
         raise UnsupportedValues(f"They are of type {image.get_data_dtype()}.")
     raw = _values(image, path).reshape(shape, order="F")

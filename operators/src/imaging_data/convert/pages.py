@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..errors import TooLarge
 from .voxels import LARGEST_SIDE
 
-LARGEST_PAGE = 1 << 28  # pixels; a coloured one of 16 bits has 1.5 GiB
+LARGEST_PAGE = 1 << 30  # bytes, as they are in memory
 PAPER = 1.0  # what lies behind a transparent pixel, of the greatest value: white
 
 
@@ -33,12 +33,15 @@ class Page:
         return self.samples.shape, self.samples.dtype, self.photometric, bool(self.encoded), self.lossy
 
 
-def check_page(rows: int, columns: int, samples: int = 1) -> None:
-    """Raise TooLarge for a page that DICOM or this program has no room for, before it is read."""
-    if max(rows, columns) > LARGEST_SIDE or rows * columns > LARGEST_PAGE or samples > 16:
+def check_page(rows: int, columns: int, size: int) -> None:
+    """Raise TooLarge for a page that DICOM or this program has no room for, before it is read.
+
+    size: bytes of a pixel.
+    """
+    if max(rows, columns) > LARGEST_SIDE or rows * columns * size > LARGEST_PAGE:
         raise TooLarge(
-            f"A picture of {rows} x {columns} pixels with {samples} samples each; there is room for "
-            f"{LARGEST_PAGE >> 20} million pixels, {LARGEST_SIDE} along a side."
+            f"A picture of {rows} x {columns} pixels of {size} bytes; there is room for "
+            f"{LARGEST_PAGE >> 30} GiB and {LARGEST_SIDE} pixels along a side."
         )
 
 

@@ -30,7 +30,7 @@ from ..errors import TooLarge
 from .errors import UnreadableInput
 from .jpeg import BASELINE, Jpeg, parse_jpeg
 from .packages import package
-from .pages import Page, check_page, flattened
+from .pages import Page, check_page, flattened, oriented
 from .rescaling import decimal, rescale_of
 from .tiff import read_tiff
 
@@ -80,7 +80,7 @@ def _plain(path: Path) -> Page:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=FORMATS) as image:
-                check_page(image.height, image.width)
+                check_page(image.height, image.width, 4)
                 image.load()
                 return _page(image, path)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
@@ -103,8 +103,6 @@ def _page(image: Image.Image, path: Path) -> Page:
     ratio = samples.nbytes / len(content)
     if jpeg is not None and image.format == "JPEG" and orientation == 1 and _can_be_kept(jpeg):
         return Page(samples, _coded(jpeg), True, ratio, jpeg.content)
-    from .pages import oriented
-
     return Page(oriented(samples, orientation), photometric, True, ratio)
 
 
@@ -141,7 +139,7 @@ def _deep_png(path: Path, begin: bytes) -> Page:
     """A coloured PNG of 16 bits, which Pillow would cut to 8."""
     columns, rows = (int.from_bytes(begin[at : at + 4], "big") for at in (16, 20))
     samples = PNG_COLOUR.get(begin[25], 2)
-    check_page(rows, columns, samples)
+    check_page(rows, columns, 2 * samples)
     if samples == 2:
         raise UnreadableInput("It is grey with opacity in 16 bits.", "Save it without opacity.")
     itk = package("SimpleITK")

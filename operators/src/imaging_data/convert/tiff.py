@@ -65,7 +65,7 @@ def is_slide(path: Path) -> bool:
 
 def _page(page: Any) -> Page:
     rows, columns = page.imagelength, page.imagewidth
-    check_page(rows, columns, page.samplesperpixel)
+    check_page(rows, columns, page.samplesperpixel * max(1, page.bitspersample // 8))
     array = page.asarray(maxworkers=1)
     if page.axes == "SYX":  # a plane for each colour
         array = np.moveaxis(array, 0, -1)

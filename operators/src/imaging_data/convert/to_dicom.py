@@ -3,7 +3,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,15 +77,11 @@ def convert_to_dicom(
     strange = set(options.rows or ()) - {item.name for item in items}
     if strange:
         raise WrongTable(f"It has rows for {len(strange)} files that are not there to be converted.")
-    run = _Run(options, skipped)
+    run = _Run(options, skipped, on_progress, len(items))
     if target.suffix.lower() == DICOM_ENDING:
         return run.into_file(items, target)
     with whole_folder(target, options.overwrite) as folder:
-        for number, item in enumerate(items):
-            on_progress(number, len(items))
-            run.convert(item, folder)
-        on_progress(len(items), len(items))
-        run.check_some()
+        run.convert_all(items, folder)
     return run.converted(target)
 
 
@@ -104,13 +100,22 @@ class UnequalSlices(ImagingDataError):
 class _Run:
     """One conversion under way: what was made so far, what was left out."""
 
-    def __init__(self, options: ToDicom, skipped: Iterable[Skipped]) -> None:
-        self.options = options
+    def __init__(self, options: ToDicom, skipped: Iterable[Skipped], at: Progress, total: int) -> None:
+        self.options, self.at, self.total = options, at, total
         self.studies = Studies()
         self.series: dict[str, ConvertedSeries] = {}
         self.skipped = list(skipped)
         self.notes: list[str] = []
         self.errors: list[ImagingDataError] = []
+
+    def convert_all(self, items: Iterable[Item], folder: Path) -> None:
+        """Raises the first error when nothing was made."""
+        for number, item in enumerate(items):
+            self.at(number, self.total)
+            self.convert(item, folder)
+        if not self.series:
+            raise self.errors[0]
+        self.at(self.total, self.total)
 
     def convert(self, item: Item, folder: Path) -> None:
         """Add the series of one item, or say why not."""
@@ -136,6 +141,8 @@ class _Run:
             self.skipped.append(Skipped(item.name, "Another file holds the same."))
             return
         name = f"{len(self.series) + 1:04}"
+        if self.total == 1 and isinstance(images, CrossSections):  # then its slices are what is counted
+            images = _counted(images, self.at)
         try:
             self.series[series.uid] = write_series(images, series, folder, name)
         except ImagingDataError:
@@ -148,11 +155,6 @@ class _Run:
         self.skipped.append(Skipped(item.name, str(error)))
         self.errors.append(error)
 
-    def check_some(self) -> None:
-        """Raise the first error when nothing was made."""
-        if not self.series:
-            raise self.errors[0]
-
     def converted(self, folder: Path) -> Converted:
         """What was made, in `folder`."""
         series = tuple(self.series.values())
@@ -162,9 +164,7 @@ class _Run:
     def into_file(self, items: list[Item], target: Path) -> Converted:
         """The one instance that `items` become, as the file `target`."""
         with whole_file(target, self.options.overwrite) as (folder, place):
-            for item in items:
-                self.convert(item, folder)
-            self.check_some()
+            self.convert_all(items, folder)
             made = list(folder.iterdir())
             if len(made) != 1:
                 raise SeveralInstances(f"There are {len(made)}.")
@@ -173,6 +173,12 @@ class _Run:
         return Converted(
             (replace(series, files=(target.name,)),), (target,), tuple(self.skipped), tuple(self.notes)
         )
+
+
+def _counted(sections: CrossSections, at: Progress) -> Iterator[Dataset]:
+    for number, dataset in enumerate(sections):
+        at(number, len(sections))
+        yield dataset
 
 
 def _images(

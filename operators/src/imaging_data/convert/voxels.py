@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Voxels on a grid in the patient, whatever file they come from, on their way to DICOM."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +17,7 @@ from .errors import ShearedGrid
 from .grids import OFF_GRID, Affine, check_rectangular, spacing_of
 
 SHEARED = 1e-4  # cosine between two axes: of what is made, which must come back within as much
+LARGEST_BYTES = 4 << 30
 LARGEST_SIDE = 65535  # Rows and Columns are US
 
 
@@ -49,14 +51,18 @@ class Voxels:
         return np.asarray(self.array.astype(np.float64) * slope + intercept)
 
 
-def check_shape(shape: Sequence[int]) -> None:
+def check_shape(shape: Sequence[int], size: int = 4) -> None:
     """Raise TooLarge where (volumes, slices, rows, columns) is more than DICOM or this program has room for.
 
-    To be called before anything of that size is read.
+    size: bytes of a value.  To be called before anything of that size is read: a compressed file is soon large.
     """
     if max(shape[-2:]) > LARGEST_SIDE:
         raise TooLarge(f"It has {max(shape[-2:])} rows or columns; DICOM has room for {LARGEST_SIDE}.")
     check_voxels(tuple(shape))
+    if math.prod(shape) * size > LARGEST_BYTES:
+        raise TooLarge(
+            f"It has {math.prod(shape) * size / 2**30:.1f} GiB; {LARGEST_BYTES >> 30} are allowed."
+        )
 
 
 def turned(voxels: Voxels) -> Voxels:
