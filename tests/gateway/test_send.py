@@ -16,7 +16,7 @@ from http_archive import Answer, Request, files_in, http_archive
 from orthanc import Orthanc
 from pydicom import dcmread
 
-from informatics_gateway.cli.send import NoSuchButton, NoSuchDestination, find_destination, to_button
+from informatics_gateway.addressee import NoSuchButton, NoSuchDestination, find_destination, to_button
 from informatics_gateway.config import Config, DicomwebDestination, DimseDestination, FolderDestination, load
 from informatics_gateway.errors import DestinationRefused, DestinationUnavailable
 from informatics_gateway.sending import send

@@ -12,10 +12,11 @@ import typer
 
 from imaging_data import ImagingDataError
 
+from ..addressee import find_destination, to_button
 from ..config import Destination, load
 from ..sending import Sent, send
 from .output import DEFAULT_CONFIG, ConfigOption, JsonOption, print_json, say
-from .send import ToOption, find_destination, show_sent, to_button
+from .send import ToOption, show_sent
 from .waiting import counting_bar
 
 if TYPE_CHECKING:

@@ -71,6 +71,8 @@ def serve(folder: Path, host: str, port: int, token: str | None, on_ready: Calla
         listening = socket.create_server((host, port), family=family)
     except OSError as error:
         raise BadConfiguration(f"{host}:{port}: {error.strerror}.", hint="Give another --port.") from error
+    # asyncio does this only for a socket that names its protocol; an answer would wait 40 ms for an acknowledgement.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     name = f"[{host}]" if ":" in host else host
     on_ready(f"http://{name}:{listening.getsockname()[1]}")
     options = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)

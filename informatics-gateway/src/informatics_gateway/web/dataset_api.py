@@ -48,7 +48,6 @@ class Welcome(BaseModel):
     message: str
     version: str
     counts: Counts
-    splits: dict[str, dict[str, int]]
 
 
 class Count(BaseModel):
@@ -108,9 +107,8 @@ def _root(router: APIRouter, shelf: Shelf) -> None:
     @router.get("/")
     def welcome() -> Welcome:
         """A welcome, and how much there is."""
-        database = shelf.database()
         message = "Welcome to this data set: /patients, /studies, /series, /images, /imageinfo, /search."
-        return Welcome(message=message, version=VERSION, counts=database.counts(), splits=database.splits())
+        return Welcome(message=message, version=VERSION, counts=shelf.database().counts())
 
 
 def _counts(router: APIRouter, shelf: Shelf) -> None:
