@@ -66,12 +66,11 @@ def _model(name: str, model: Model, labels: list[str]) -> Kind:
     result = "Classification" if model.scores else "Segmentation"
     lines = findings(named) if model.scores else segments(named, name)
     library, load = ENGINES[model.engine]
-    monai = "" if model.scores else "\nfrom monai.inferers import sliding_window_inference"
     words = {
         "about": f"{', '.join(named).capitalize()}, by {model.path.name}.",
         "segments": lines,
         "imports": _imports(result, lines),
-        "libraries": f"{library}import torch{monai}",
+        "libraries": f"{library}import torch",
         "model": file,
         "load": load.replace("$model", file),
         "patch": str(model.patch),
