@@ -18,7 +18,7 @@ ADOBE = b"Adobe"
 class Jpeg:
     """content: the file without Exif, XMP and comments, which may name people and places; its image is as it was.
 
-    process: the marker of the frame header.  subsampled: colour has fewer samples than brightness.
+    process: the marker of the frame header.
     rgb: three components that are red, green and blue as they are.
     """
 
@@ -26,7 +26,6 @@ class Jpeg:
     process: int
     precision: int
     components: int
-    subsampled: bool
     rgb: bool
 
 
@@ -61,13 +60,11 @@ def _described(content: bytes, frame: bytes, adobe: bytes) -> Jpeg | None:
     if len(frame) < 10 or len(frame) < 10 + 3 * frame[9]:
         return None
     count = frame[9]
-    components = [frame[10 + 3 * index : 13 + 3 * index] for index in range(count)]
-    identities = bytes(component[0] for component in components)
+    identities = frame[10 : 10 + 3 * count : 3]
     return Jpeg(
         content,
         frame[1],
         frame[4],
         count,
-        len({component[1] for component in components}) > 1,
         count == 3 and (adobe[15:16] == b"\0" or identities == b"RGB"),
     )

@@ -114,9 +114,7 @@ def _coded(jpeg: Jpeg) -> str:
     """PhotometricInterpretation of the coded image (PS3.3 section C.7.6.3.1.2)."""
     if jpeg.components == 1:
         return "MONOCHROME2"
-    if jpeg.rgb:
-        return "RGB"
-    return "YBR_FULL_422" if jpeg.subsampled else "YBR_FULL"
+    return "RGB" if jpeg.rgb else "YBR_FULL_422"  # whatever its sampling (PS3.5 section 8.2.1)
 
 
 def _samples(image: Image.Image) -> tuple[Any, str]:

@@ -45,6 +45,8 @@ def read_tiff(path: Path) -> Iterator[Page]:
             if len(file.pages) > MOST_PAGES:
                 raise TooLarge(f"It has {len(file.pages)} pages; {MOST_PAGES} are allowed.")
             pages = [page.aspage() for page in file.pages]
+            if not pages:
+                raise UnreadableInput("It holds no picture.")
             for page in [one for one in pages if not one.is_reduced] or pages:
                 yield _page(page)
     except errors as error:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -190,8 +191,8 @@ def _images(
         moment = _written(item)
         sections = CrossSections.of(voxels, options.modality, attributes, moment)
         return sections, voxels.notes
-    pages = (page for path in item.paths for page in pictures.read_pages(path))
-    return pictures.secondary_captures(pages), ()
+    files = (pictures.secondary_captures(pictures.read_pages(path)) for path in item.paths)
+    return chain.from_iterable(files), ()
 
 
 def _voxels(item: Item, affine: Affine | None) -> Voxels:
