@@ -64,6 +64,7 @@ def labels_to_seg(
     options = options or ToSegmentation()
     series = _series(template, options.series_instance_uid)
     layout = layout_of(series)
+    _check_one_volume(layout)
     found = read_label_map(labels, layout.grid, options.table, options.resample)
     dataset = segmentation_dataset(found, layout, options)
     path = target if target.suffix.lower() == ".dcm" else target / "segmentation.dcm"
@@ -85,8 +86,7 @@ def segmentation_dataset(labels: Labels, layout: Layout, options: ToSegmentation
     from highdicom.seg import Segmentation
 
     options = options or ToSegmentation()
-    if layout.volumes > 1:
-        raise OverlappingPhases("A segmentation is of one volume; the series holds several.")
+    _check_one_volume(layout)
     segments = labels.shown()
     if not segments:
         raise NothingToConvert(
@@ -139,6 +139,11 @@ def _series(template: Path, uid: str) -> Series:
     return found[0]
 
 
+def _check_one_volume(layout: Layout) -> None:
+    if layout.volumes > 1:
+        raise OverlappingPhases("A segmentation is of one volume; the series holds several.")
+
+
 def _is_multiframe(layout: Layout) -> bool:
     return bool(layout.slices[0].groups)
 
@@ -155,6 +160,7 @@ def _sources(layout: Layout) -> tuple[Dataset, list[Dataset]]:
 def _source(one: Slice, identity: Dataset, spacing_mm: float) -> Dataset:
     source = Dataset()
     source.update(identity)
+    source.pop("PatientName", None)
     source.PatientName = None  # highdicom warns of names that it thinks are none; the object gets it as it is
     header = one.dataset
     for keyword in ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "Modality", "FrameOfReferenceUID"):
