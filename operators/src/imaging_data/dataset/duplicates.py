@@ -3,6 +3,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import groupby
 
 from .writer import Writer
 
@@ -12,13 +13,14 @@ UPDATE image SET duplicate_of = first.id FROM (
     GROUP BY pixel_sha256 HAVING count(*) > 1) AS first
 WHERE image.pixel_sha256 = first.pixels AND image.id > first.id AND image.duplicate_of IS NOT first.id
 """
-PAIRS = """
-SELECT DISTINCT its.patient AS patient, others.patient AS other
-FROM image JOIN series ON series.id = image.series JOIN study AS its ON its.id = series.study
-    JOIN image AS first ON first.id = image.duplicate_of JOIN series AS there ON there.id = first.series
-    JOIN study AS others ON others.id = there.study
-WHERE image.duplicate_of IS NOT NULL AND its.patient != others.patient
+SHARED = """
+SELECT DISTINCT pixel_sha256, patient FROM image JOIN series ON series.id = image.series
+    JOIN study ON study.id = series.study
+WHERE pixel_sha256 IN (SELECT pixel_sha256 FROM image WHERE duplicate_of IS NOT NULL) ORDER BY pixel_sha256, patient
 """
+MOST_PATIENTS = (
+    3  # a picture that more have is a template, such as a page of the scanner's, and says nothing of them
+)
 
 
 def mark_duplicates(writer: Writer) -> None:
@@ -30,9 +32,14 @@ def linked_patients(writer: Writer) -> dict[int, int]:
     """Patients that share pictures: the group of each, by row; those that share none are left out.
 
     The same picture under two PatientIDs is one person's or a copy: on two sides of a split it would give away the
-    answer.
+    answer.  Pictures that more than MOST_PATIENTS have link nobody.
     """
-    return groups_of((row["patient"], row["other"]) for row in writer.rows(PAIRS))
+    pairs: list[tuple[int, int]] = []
+    for _, rows in groupby(writer.rows(SHARED), key=lambda row: row["pixel_sha256"]):
+        first, *others = [int(row["patient"]) for row in rows]
+        if len(others) < MOST_PATIENTS:
+            pairs += [(first, other) for other in others]
+    return groups_of(pairs)
 
 
 def groups_of(pairs: Iterable[tuple[int, int]]) -> dict[int, int]:

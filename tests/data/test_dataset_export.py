@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Data sets as trainers take them, each read back by what its trainer reads with."""
+
+import csv
+import json
+from importlib import import_module
+
+import nibabel
+import numpy as np
+import pytest
+from builders import mr_series
+from datasets import noise, patient
+
+from imaging_data.convert.errors import MissingPackage, TargetExists
+from imaging_data.convert.labels import LabelledSegment, Labels
+from imaging_data.convert.stored import layout_of
+from imaging_data.convert.to_segmentation import segmentation_dataset
+from imaging_data.dataset import NothingToExport
+from imaging_data.dataset.bids import contrast_of
+from imaging_data.dataset.build import BuildOptions, build
+from imaging_data.dataset.export import export
+from imaging_data.instances import find_instances
+
+SEGMENTED = 4
+
+
+def _segmentation(folder, number):
+    """Two segments: a liver of 2 x 3 pixels on each slice, a tumour of one pixel on the second."""
+    layout = layout_of(find_instances(folder).series[0])
+    layer = np.zeros(layout.grid.shape, np.uint8)
+    layer[:, 4:6, 7:10] = 1
+    layer[1, 12, 3 + number] = 2
+    segments = (LabelledSegment(1, "liver"), LabelledSegment(2, "tumour"))
+    segmentation_dataset(Labels(layout.grid, (layer,), segments, {1: 0, 2: 0}), layout).save_as(
+        folder / "segmentation.dcm", enforce_file_format=True
+    )
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    """Four CTs with segmentations, one without, two MRs; with pictures and volumes."""
+    folder = tmp_path_factory.mktemp("exported")
+    for number in range(SEGMENTED):
+        [path, *_] = patient(folder / "source", number, 3, Rows=16)
+        _segmentation(path.parent, number)
+    patient(folder / "source", 8, 3)
+    for number, name in ((10, "t1 mprage sag"), (11, "something")):
+        pixels = noise(number, 3)
+        about = {
+            "pixels": pixels,
+            "patient_id": f"PAT-{number}",
+            "SeriesDescription": name,
+            "PatientSex": "F",
+        }
+        mr_series(folder / "source" / f"{number}", 3, **about)
+    options = BuildOptions(nifti=True, shares=(0.5, 0.25, 0.25))
+    summary = build(folder / "source", folder / "set", options)
+    assert (summary.volumes, summary.counts.images) == (7, 21)
+    return folder / "set"
+
+
+def test_monai_reads_its_data_list(dataset, tmp_path):
+    import_module("imaging_operators.graph")  # makes holoscan, which `import monai` imports, ready
+    from monai.data import load_decathlon_datalist
+
+
+    exported = export(dataset, tmp_path / "monai", "monai")
+    assert sum(exported.cases.values()) == SEGMENTED
+    assert exported.left_out == {"It has no labels.": 3}
+    said = json.loads((tmp_path / "monai" / "dataset.json").read_text())
+    assert said["labels"] == {"0": "background", "1": "liver", "2": "tumour"}
+    items = [
+        item
+        for name in ("training", "validation", "test")
+        for item in load_decathlon_datalist(tmp_path / "monai" / "dataset.json", True, name)
+    ]
+    assert len(items) == SEGMENTED
+    for item in items:
+        image, label = nibabel.load(item["image"]), nibabel.load(item["label"])
+        assert image.shape == label.shape == (16, 16, 3)
+        assert np.allclose(image.affine, label.affine)
+        assert np.asarray(label.dataobj)[7:10, 4:6].min() == 1
+
+
+def test_nnunet_finds_its_folder_sound(dataset, tmp_path):
+    from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset_integrity
+
+    folder = tmp_path / "Dataset501_Liver"
+    exported = export(dataset, folder, "nnunet")
+    assert sum(exported.cases.values()) == SEGMENTED
+    said = json.loads((folder / "dataset.json").read_text())
+    assert said["labels"] == {"background": 0, "liver": 1, "tumour": 2}
+    assert said["numTraining"] == len(list((folder / "imagesTr").iterdir()))
+    verify_dataset_integrity(str(folder), 1)
+    [fold] = json.loads((folder / "splits_final.json").read_text())
+    names = {path.name.removesuffix(".nii.gz") for path in (folder / "labelsTr").iterdir()}
+    assert names == {*fold["train"], *fold["val"]}
+    assert len(fold["val"]) == exported.cases.get("validation", 0)
+
+
+def test_coco_boxes_lie_round_each_segment(dataset, tmp_path):
+    exported = export(dataset, tmp_path / "coco", "coco")
+    assert sum(exported.cases.values()) == SEGMENTED
+    boxes = []
+    for split in ("train", "validation", "test"):
+        said = json.loads((tmp_path / "coco" / "annotations" / f"{split}.json").read_text())
+        images = {one["id"]: one for one in said["images"]}
+        assert all((tmp_path / "coco" / one["file_name"]).is_file() for one in images.values())
+        assert {one["name"]: one["id"] for one in said["categories"]} == {"liver": 1, "tumour": 2}
+        assert all(one["image_id"] in images for one in said["annotations"])
+        boxes += [(one["category_id"], tuple(one["bbox"]), one["area"]) for one in said["annotations"]]
+    liver = [(1, (7, 4, 3, 2), 6)] * 3 * SEGMENTED
+    tumours = [(2, (3 + number, 12, 1, 1), 1) for number in range(SEGMENTED)]
+    assert sorted(boxes) == sorted(liver + tumours)
+
+
+def test_bids_has_the_mr_whose_contrast_is_known(dataset, tmp_path):
+    exported = export(dataset, tmp_path / "bids", "bids")
+    assert sum(exported.cases.values()) == 1
+    assert exported.left_out["Its contrast is not known, or it is no anatomical image."] == 1
+    [volume] = (tmp_path / "bids").glob("sub-*/ses-*/anat/*_T1w.nii.gz")
+    assert volume.name == f"{volume.parts[-4]}_{volume.parts[-3]}_run-01_T1w.nii.gz"
+    sidecar = json.loads(volume.with_name(volume.name.replace(".nii.gz", ".json")).read_text())
+    assert (sidecar["RepetitionTime"], sidecar["EchoTime"]) == (0.01, 0.003)
+    with (tmp_path / "bids" / "participants.tsv").open() as file:
+        [row] = csv.DictReader(file, dialect="excel-tab")
+    assert row["participant_id"] == volume.parts[-4]
+    assert row["sex"] == "F"
+    assert "PAT-" not in "".join(
+        path.read_text() for path in (tmp_path / "bids").rglob("*") if path.suffix in (".json", ".tsv")
+    )
+    assert nibabel.load(volume).shape == (16, 16, 3)
+
+
+@pytest.mark.parametrize(
+    ("acquisition", "description", "suffix"),
+    [
+        ({}, "AX T2 FLAIR", "FLAIR"),
+        ({}, "t2_tse_tra", "T2w"),
+        ({}, "SAG T2*", "T2starw"),
+        ({"ProtocolName": "MPRAGE"}, "", "T1w"),
+        ({}, "ep2d_diff_T1", ""),
+        ({"ScanningSequence": "SE", "EchoTime": "90", "RepetitionTime": "4000"}, "", "T2w"),
+        (
+            {
+                "ScanningSequence": "SE\\IR",
+                "EchoTime": "90",
+                "RepetitionTime": "9000",
+                "InversionTime": "2500",
+            },
+            "",
+            "FLAIR",
+        ),
+        ({"ScanningSequence": "SE", "EchoTime": "12", "RepetitionTime": "500"}, "", "T1w"),
+        ({"ScanningSequence": "SE", "EchoTime": "12", "RepetitionTime": "2500"}, "", "PDw"),
+        ({"ScanningSequence": "GR", "EchoTime": "3", "RepetitionTime": "10"}, "", ""),
+        ({"ScanningSequence": "SE", "EchoTime": "x", "RepetitionTime": "10"}, "", ""),
+    ],
+)
+def test_a_contrast_by_its_name_or_its_times(acquisition, description, suffix):
+    assert contrast_of(acquisition, description) == suffix
+
+
+def test_pandas_reads_the_table(dataset, tmp_path):
+    import pandas
+
+    export(dataset, tmp_path / "images.parquet", "parquet")
+    table = pandas.read_parquet(tmp_path / "images.parquet")
+    assert len(table) == 21
+    assert set(table["split"]) == {"train", "validation", "test"}
+    assert table.groupby("patient_id")["split"].nunique().max() == 1
+    assert table["used_window_width"].notna().all()
+    assert table["used_rule"].eq("smallest to greatest value").all()
+    assert table["window_center"].isna().all()
+    assert (dataset / table["picture_path"][0]).is_file()
+
+
+def test_nothing_is_overwritten_and_nothing_partial_stays(dataset, tmp_path, monkeypatch):
+    (tmp_path / "mine").write_text("mine")
+    with pytest.raises(TargetExists):
+        export(dataset, tmp_path / "mine", "coco")
+    patient(tmp_path / "source", 1)
+    build(tmp_path / "source", tmp_path / "set")
+    with pytest.raises(NothingToExport, match=r"1 series: It is no volume\."):
+        export(tmp_path / "set", tmp_path / "out", "nnunet")
+    exported = export(tmp_path / "set", tmp_path / "pictures", "monai")
+    assert sum(exported.cases.values()) == 2
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    with pytest.raises(MissingPackage):
+        export(dataset, tmp_path / "out", "parquet")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "pictures", "set", "source"]
