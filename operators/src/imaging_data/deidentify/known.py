@@ -14,7 +14,7 @@ from pydicom.tag import BaseTag
 from ..values import UNREADABLE
 from .profile import Profile
 from .substitutes import DUMMIES, TEXT
-from .words import parts_of
+from .words import clean_text, parts_of, text_words
 
 SHORTEST = 4  # letters of a word that is searched for inside others, and in the bytes of a file
 SENTENCE = 10  # letters of a text of several words that is searched for wherever it may stand
@@ -70,10 +70,14 @@ class Known:
             for text, tags in getattr(other, name).items():
                 into.setdefault(text, set()).update(tags)
 
-    def without(self, kept: frozenset[int]) -> "Known":
-        """What it knows from other attributes than `kept`."""
+    def without(self, kept: frozenset[int], words: frozenset[str]) -> "Known":
+        """What it knows from other attributes than `kept`, and of texts those with another word than `words`."""
         identifiers = {text: tags for text, tags in self.identifiers.items() if not tags & kept}
-        texts = {text: tags for text, tags in self.texts.items() if not tags & kept}
+        texts = {
+            text: tags
+            for text, tags in self.texts.items()
+            if not tags & kept and clean_text(text, words) != clean_text(text, frozenset(text_words(text)))
+        }
         return Known(self.names, identifiers, texts, self.dates, self.uids, self.encoded)
 
 

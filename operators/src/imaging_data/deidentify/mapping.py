@@ -102,11 +102,13 @@ class Mapping:
             replace(path, text.getvalue().encode(), 0o600)
 
 
-def check_places(target: Path, *mappings: Path | None) -> None:
-    """Raise WrongPlace for a mapping inside `target`, from where it would go out with the results."""
-    for mapping in mappings:
-        if mapping is not None and mapping.resolve().is_relative_to(target.resolve()):
-            raise WrongPlace(f"{mapping} lies in {target}.")
+def check_places(target: Path, mapping: Path | None, mapping_csv: Path | None) -> None:
+    """Raise WrongPlace for a mapping inside `target`, from where it would go out, TargetExists for an old CSV."""
+    for path in (mapping, mapping_csv):
+        if path is not None and path.resolve().is_relative_to(target.resolve()):
+            raise WrongPlace(f"{path} lies in {target}.")
+    if mapping_csv is not None and mapping_csv.exists():
+        raise TargetExists(f"{mapping_csv}")
 
 
 def _cell(value: object) -> object:

@@ -15,7 +15,7 @@ from ..values import items_of, text_of
 from .instance import patient_of
 from .known import SENTENCE, SHORTEST, TABLE, Known, elements
 from .places import files_of
-from .profile import MODIFIED_DATES, OPTIONS, RETAIN_UIDS, SAFE_PRIVATE, Profile
+from .profile import CLEAN_DESCRIPTORS, MODIFIED_DATES, OPTIONS, RETAIN_UIDS, SAFE_PRIVATE, Profile
 from .pseudonyms import Key
 from .substitutes import TEXT
 from .words import searched
@@ -110,9 +110,10 @@ class Verification:
             done.not_searched.add("UIDs: kept by an option")
         which = (text_of(dataset, "PatientID") if own else "", profile.options)
         if which not in self._searches:
-            known = (own or self._all).without(_kept(profile))
-            words = searched(known.names | known.identifiers.keys())
-            self._searches[which] = Search(known, profile, dates, words, _encoded(known))
+            words = self._profile.words if profile.has(CLEAN_DESCRIPTORS) else frozenset[str]()
+            known = (own or self._all).without(_kept(profile), words)
+            named = searched(known.names | known.identifiers.keys())
+            self._searches[which] = Search(known, profile, dates, named, _encoded(known))
         return self._searches[which]
 
 

@@ -21,6 +21,11 @@ _WORD = re.compile(r"[^\W_]+(?:\.\d+)?")
 _NUMBER = re.compile(r"\d{1,3}(?:\.\d{1,3})?(?:mm|cm|m|s|ms|min|kv|mas|ml|mgy|deg|x|t|w|hz)?")
 
 
+def text_words(text: str) -> list[str]:
+    """Its words, in small letters."""
+    return [word.casefold() for word in _WORD.findall(text)]
+
+
 def clean_text(text: str, words: frozenset[str], without: frozenset[str] = frozenset()) -> str:
     """The words of `text` that stand in `words` and not in `without`, and short numbers, joined by spaces."""
     return " ".join(

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is left of a patient is found, wherever it stands, and never said."""
+
+import pytest
+from deidentify_inputs import DATE, ID, KEY, NAME, UID_ROOT, ct, encoded
+from pydicom import Dataset, dcmread
+
+from imaging_data.deidentify import Profile, deidentify_files
+from imaging_data.deidentify.verify import Verification
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Originals of two patients, and what came of them."""
+    folder = tmp_path_factory.mktemp("verify")
+    (folder / "in").mkdir()
+    texts = {"StudyDescription": "Follow up of the mayor", "OperatorsName": "Quxoperator^Q"}
+    (folder / "in" / "1.dcm").write_bytes(encoded(ct(**texts)))
+    other = {"PatientName": "Second^Person", "PatientID": "ANOTHER-2", "StudyInstanceUID": f"{UID_ROOT}.22"}
+    (folder / "in" / "2.dcm").write_bytes(
+        encoded(ct(SOPInstanceUID=f"{UID_ROOT}.21", StudyDate="19900101", **other))
+    )
+    deidentify_files(folder / "in", folder / "out", None, Profile.read("research"), KEY)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def verification(made):
+    """With the key."""
+    return Verification(made / "in", KEY)
+
+
+def test_nothing_is_found_where_nothing_is_left(made, verification):
+    done = verification.run(made / "out")
+    assert (done.files, done.findings) == (2, [])
+    assert done.not_searched == {"text in pixels: not asked for"}
+    without = Verification(made / "in").run(made / "out")
+    assert without.findings == []
+    assert "dates: name the key" in without.not_searched
+
+
+def test_the_originals_themselves_are_full_of_it(made, verification):
+    kinds = {each.kind for each in verification.run(made / "in").findings}
+    assert kinds >= {"name or identifier", "UID", "date", "text"}
+
+
+def _in_sequence(dataset: Dataset) -> None:
+    item = Dataset()
+    item.TextValue = f"told by {NAME.upper()}"
+    dataset.SharedFunctionalGroupsSequence = [item]
+
+
+LEAKS = {
+    "a name": (lambda d: setattr(d, "RescaleType", NAME), "name or identifier", "(0028,1054)"),
+    "a part of a name": (lambda d: setattr(d, "ImageComments", f"x{NAME}y"), "name or identifier", "(0020,4000)"),
+    "an operator": (lambda d: setattr(d, "ImageComments", "by quxoperator"), "name or identifier", "(0020,4000)"),
+    "in a sequence": (_in_sequence, "name or identifier", "(5200,9229)[0](0040,A160)"),
+    "an identifier": (lambda d: setattr(d, "StudyID", ID), "name or identifier", "(0020,0010)"),
+    "a date": (lambda d: setattr(d, "ContentDate", DATE), "date", "(0008,0023)"),
+    "a date and time": (lambda d: setattr(d, "AcquisitionDateTime", f"{DATE}1011"), "date", "(0008,002A)"),
+    "a UID": (lambda d: setattr(d, "SynchronizationFrameOfReferenceUID", f"{UID_ROOT}.4"), "UID", "(0020,0200)"),
+    "a text": (lambda d: setattr(d, "ImageComments", "Follow up of the mayor"), "text", "(0020,4000)"),
+    "private": (
+        lambda d: d.private_block(0x0019, "X", create=True).add_new(1, "LO", "y"), "private attribute", "(0019,0010)",
+    ),
+    "binary": (lambda d: d.add_new(0x00282000, "OB", NAME.encode() + b"\0"), "name, identifier or text", "byte"),
+    "the head": (
+        lambda d: setattr(d.file_meta, "SourceApplicationEntityTitle", NAME), "name or identifier",
+        "file meta (0002,0016)",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_a_leak_is_found_where_it_is(made, verification, tmp_path, leak):
+    change, kind, place = LEAKS[leak]
+    [path] = [path for path in made.glob("out/*/*/*.dcm") if dcmread(path).PatientID == KEY.pseudonym("", ID)]
+    dataset = dcmread(path)
+    if leak == "private":
+        dataset.DeidentificationMethodCodeSequence = []
+    change(dataset)
+    dataset.save_as(tmp_path / "leak.dcm")
+    findings = verification.run(tmp_path).findings
+    assert kind in {each.kind for each in findings}
+    assert any(each.place.startswith(place) for each in findings)
+    assert not any(text in repr(each) for each in findings for text in (NAME, ID, DATE, "mayor"))
+
+
+def test_a_name_in_the_preamble_is_found(made, verification, tmp_path):
+    content = bytearray(next(iter(made.glob("out/*/*/*.dcm"))).read_bytes())
+    content[: len(NAME)] = NAME.encode()
+    (tmp_path / "leak.dcm").write_bytes(content)
+    wide = Verification(made / "in")
+    assert [each.place for each in wide.run(tmp_path).findings] == ["byte 0"]
+
+
+def test_words_in_pixels_are_compared(made, verification):
+    assert verification.run(made / "out", lambda parts: ["chest"]).findings == []
+    found = verification.run(made / "out", lambda parts: [NAME.lower(), "second"]).findings
+    assert {each.kind for each in found} == {"text in pixels"}
+    assert len(found) == 2
