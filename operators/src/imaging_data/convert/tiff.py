@@ -55,16 +55,6 @@ def read_tiff(path: Path) -> Iterator[Page]:
         raise UnreadableInput(f"{error or type(error).__name__}.") from error
 
 
-def is_slide(path: Path) -> bool:
-    """Whether its first page is tiled, as those of whole-slide images are."""
-    tifffile = package("tifffile")
-    try:
-        with tifffile.TiffFile(path) as file:
-            return bool(file.pages.first.is_tiled)
-    except (*DAMAGE, tifffile.TiffFileError):
-        return False
-
-
 def _page(page: Any) -> Page:
     rows, columns = page.imagelength, page.imagewidth
     check_page(rows, columns, page.samplesperpixel * max(1, page.bitspersample // 8))

@@ -5,26 +5,21 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pydicom import Dataset
 
 from ..errors import ImagingDataError, naming
 from ..identity import is_valid
-from . import arrays, nifti, pictures
+from . import slides
 from .attributes import Attributes, WrongTable
 from .converted import Converted, Skipped
 from .cross_sections import CrossSections, UnsupportedModality
 from .errors import NothingToConvert, UnreadableInput
 from .grids import Affine
+from .reading import images_of
 from .targets import whole_file, whole_folder
-from .tree import VOLUMES, Item, find_items
-from .voxels import Voxels, check_shape
+from .tree import Item, find_items
 from .writer import ConvertedSeries, NewSeries, Studies, write_series
 
 Progress = Callable[[int, int], None]  # done, of how many
@@ -92,12 +87,6 @@ class SeveralInstances(ImagingDataError):
     hint = "Give the name of a folder: one without `.dcm`."
 
 
-class UnequalSlices(ImagingDataError):
-    """The slices of the folder are not grey pictures of one size and depth."""
-
-    hint = "Put the slices of each volume into a folder of their own."
-
-
 class _Run:
     """One conversion under way: what was made so far, what was left out."""
 
@@ -136,21 +125,34 @@ class _Run:
             digest = _digest(item, self.options)
         except OSError as error:
             raise UnreadableInput(f"{error.strerror}.") from error
-        images, notes = _images(item, attributes, self.options)
         series = NewSeries(attributes, self.options.modality, digest, self.studies.uid(attributes, digest))
         if series.uid in self.series:
             self.skipped.append(Skipped(item.name, "Another file holds the same."))
             return
-        name = f"{len(self.series) + 1:04}"
-        if self.total == 1 and isinstance(images, CrossSections):  # then its slices are what is counted
-            images = _counted(images, self.at)
         try:
-            self.series[series.uid] = write_series(images, series, folder, name)
+            self.series[series.uid], notes = self._written(item, series, folder)
         except ImagingDataError:
-            for path in folder.glob(f"{name}-*"):
-                path.unlink()
+            self._take_away_others(folder)
             raise
         self.notes += [f"{item.name}: {note}" for note in notes]
+
+    def _written(
+        self, item: Item, series: NewSeries, folder: Path
+    ) -> tuple[ConvertedSeries, tuple[str, ...]]:
+        name = f"{len(self.series) + 1:04}"
+        if slides.is_slide(item.ending, series.modality):
+            return slides.slide_to_dicom(item.paths[0], series, folder, name), ()
+        images, notes = images_of(item, series, self.options.affine)
+        if self.total == 1 and isinstance(images, CrossSections):  # then its slices are what is counted
+            images = _counted(images, self.at)
+        return write_series(images, series, folder, name), notes
+
+    def _take_away_others(self, folder: Path) -> None:
+        """What there is of a series that came to nothing."""
+        whole = {name for series in self.series.values() for name in series.files}
+        for path in folder.iterdir():
+            if path.name not in whole:
+                path.unlink()
 
     def _skip(self, item: Item, error: ImagingDataError) -> None:
         self.skipped.append(Skipped(item.name, str(error)))
@@ -182,57 +184,10 @@ def _counted(sections: CrossSections, at: Progress) -> Iterator[Dataset]:
         yield dataset
 
 
-def _images(
-    item: Item, attributes: Attributes, options: ToDicom
-) -> tuple[Iterable[Dataset], tuple[str, ...]]:
-    """The datasets of one item, and what is not certain about them."""
-    if item.ending in VOLUMES or (options.slices and options.affine is not None):
-        voxels = _voxels(item, options.affine)
-        moment = _written(item)
-        sections = CrossSections.of(voxels, options.modality, attributes, moment)
-        return sections, voxels.notes
-    files = (pictures.secondary_captures(pictures.read_pages(path)) for path in item.paths)
-    return chain.from_iterable(files), ()
-
-
-def _voxels(item: Item, affine: Affine | None) -> Voxels:
-    path = item.paths[0]
-    if item.ending in nifti.ENDINGS:
-        return nifti.read_nifti(path)
-    if item.ending in arrays.ITK_ENDINGS:
-        return arrays.read_itk(path)
-    if item.ending in arrays.NUMPY_ENDINGS:
-        return arrays.read_numpy(path, affine)
-    assert affine is not None
-    return Voxels(_stacked(item), affine)
-
-
-def _stacked(item: Item) -> NDArray[Any]:
-    """(1, slices, rows, columns) of the pictures of a folder, which are all grey and of one size."""
-    slices: list[NDArray[Any]] = []
-    for path in item.paths:
-        for page in pictures.read_pages(path):
-            first = slices[0] if slices else page.samples
-            if page.samples.ndim != 2 or (page.samples.shape, page.samples.dtype) != (
-                first.shape,
-                first.dtype,
-            ):
-                raise UnequalSlices(f"{path.name} is the first that is not.")
-            slices.append(page.samples if page.photometric == "MONOCHROME2" else ~page.samples)
-            check_shape((1, len(slices), *first.shape))
-    return np.stack(slices)[np.newaxis]
-
-
-def _written(item: Item) -> tuple[str, str]:
-    """Date and time (UTC) at which the file was written."""
-    moment = datetime.fromtimestamp(int(item.paths[0].stat().st_mtime), UTC)
-    return moment.strftime("%Y%m%d"), moment.strftime("%H%M%S")
-
-
 def _digest(item: Item, options: ToDicom) -> str:
     """SHA-256 of what the pixels and their description come from."""
     digest = hashlib.sha256(item.sha256().encode())
-    digest.update(repr((options.slices, options.affine is not None and options.affine.tolist())).encode())
-    if options.modality == "PT":
-        digest.update("".join(_written(item)).encode())
+    digest.update(repr((item.stacked, options.affine is not None and options.affine.tolist())).encode())
+    if options.modality == "PT":  # whose date may be the file's
+        digest.update("".join(item.written).encode())
     return digest.hexdigest()

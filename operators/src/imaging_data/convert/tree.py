@@ -7,15 +7,16 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ..errors import MissingFolder
-from . import arrays, nifti, pictures
+from . import arrays, nifti, pictures, slides, video
 from .converted import Skipped
 from .errors import UnreadableInput
 
 VOLUMES = (*nifti.ENDINGS, *arrays.ITK_ENDINGS, *arrays.NUMPY_ENDINGS)
-ENDINGS = (*VOLUMES, *pictures.ENDINGS)
+ENDINGS = (*VOLUMES, *pictures.ENDINGS, *slides.ENDINGS, *video.ENDINGS)
 BESIDE = {".npy": ".json"}  # what belongs to a file and says more about it
 
 
@@ -24,11 +25,19 @@ class Item:
     """One source of a series: a file, or the pictures of a folder in their order.
 
     name: its path below the tree's root, with slashes; how a table of attributes names it.
+    stacked: the paths are slices of one series.
     """
 
     name: str
     paths: tuple[Path, ...]
     ending: str
+    stacked: bool = False
+
+    @property
+    def written(self) -> tuple[str, str]:
+        """Date and time (YYYYMMDD, HHMMSS; UTC) at which the file was written."""
+        moment = datetime.fromtimestamp(int(self.paths[0].stat().st_mtime), UTC)
+        return moment.strftime("%Y%m%d"), moment.strftime("%H%M%S")
 
     def sha256(self) -> str:
         """Of its bytes, and of the files that belong to it."""
@@ -40,10 +49,10 @@ class Item:
         return digest.hexdigest()
 
 
-def find_items(source: Path, slices: bool = False) -> tuple[list[Item], list[Skipped]]:
+def find_items(source: Path, stacked: bool = False) -> tuple[list[Item], list[Skipped]]:
     """The items of a file or a folder tree, in the order of their names, and the files that are none.
 
-    slices: the pictures of each folder are the slices of one series, in the order of the numbers in their names.
+    stacked: the pictures of each folder are the slices of one series, in the order of the numbers in their names.
     Raises MissingFolder.
     """
     if not source.exists():
@@ -58,12 +67,12 @@ def find_items(source: Path, slices: bool = False) -> tuple[list[Item], list[Ski
         ending = ending_of(path)
         if path.name.startswith(".") or (not ending and path not in belonging):
             skipped.append(_skipped(path, source))
-        elif slices and ending in pictures.ENDINGS:
+        elif stacked and ending in pictures.ENDINGS:
             stacks[path.parent].append(path)
         elif ending:
             items.append(Item(path.relative_to(source).as_posix(), (path,), ending))
     items += [
-        Item(folder.relative_to(source).as_posix(), tuple(found), ending_of(found[0]))
+        Item(folder.relative_to(source).as_posix(), tuple(found), ending_of(found[0]), True)
         for folder, found in stacks.items()
     ]
     return items, skipped
