@@ -31,15 +31,21 @@ Mask = NDArray[np.bool_]
 class Way:
     """The steps of one way to show values.
 
-    real: stored to modality values.  inverted: whether great ones are dark.  levels: of modality values in a view.
-    tables: whether those of VOILUTSequence are looked at.  pads: whether padding is black.
+    real: stored to modality values, with their smallest and greatest.  inverted: whether great ones are dark.
+    levels: of modality values in a view.  tables: whether those of VOILUTSequence are looked at.
+    pads: whether padding is black.
     """
 
-    real: Callable[[NDArray[np.int64], Dataset], Floats]
+    real: Callable[[NDArray[np.int64], Dataset], tuple[Floats, float, float]]
     inverted: Callable[[Dataset], bool]
     levels: Callable[[Floats, View, bool, int], NDArray[Any]]
     tables: bool
     pads: bool
+
+
+def _standard_real(values: NDArray[np.int64], header: Dataset) -> tuple[Floats, float, float]:
+    real = real_values(values, header)
+    return real, float(real.min()), float(real.max())
 
 
 def _standard_levels(real: Floats, view: View, inverted: bool, bits: int) -> NDArray[Any]:
@@ -56,7 +62,7 @@ def _ohif_levels(real: Floats, view: View, inverted: bool, bits: int) -> NDArray
 
 
 WAYS = {
-    "standard": Way(real_values, is_inverted, _standard_levels, tables=True, pads=True),
+    "standard": Way(_standard_real, is_inverted, _standard_levels, tables=True, pads=True),
     "ohif": Way(ohif_real, ohif_inverted, _ohif_levels, tables=False, pads=False),
 }
 
@@ -70,9 +76,9 @@ def grey_picture(parts: Parts, frame: int, options: Options) -> Picture:
     stored, padding = read_grey(parts)
     padding = padding if way.pads else None
     occurring = _occurring(stored, header)
-    real = way.real(occurring, header)
+    real, smallest, greatest = way.real(occurring, header)
     views = views_of(header, way.tables)
-    view = chosen(views, options.window, float(real.min()), float(real.max()))
+    view = chosen(views, options.window, smallest, greatest)
     inverted = way.inverted(header)
     array = _looked_up(way.levels(real, view, inverted, options.bits), occurring, stored)
     if padding is not None:
