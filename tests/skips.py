@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from ctypes.util import find_library
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -30,6 +31,10 @@ def _no_samples(_: str) -> bool:
 def _no_program(names: str) -> bool:
     path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/bin", "/usr/sbin"))
     return any(shutil.which(name, path=path) is None for name in names.split())
+
+
+def _no_library(name: str) -> bool:
+    return find_library(name) is None
 
 
 def _no_engine(_: str) -> bool:
@@ -63,6 +68,7 @@ def _no_seal(_: str) -> bool:
 CONDITIONS: dict[str, Callable[[str], bool]] = {
     "no-samples": _no_samples,
     "no-program": _no_program,
+    "no-library": _no_library,
     "no-seal": _no_seal,
     "no-engine": _no_engine,
     "no-podman": _no_podman,
