@@ -128,8 +128,8 @@ def _common_step(values: NDArray[Any], first: int) -> int:
 
 
 def _rounded(low: float, high: float, through_zero: bool) -> Rescale:
-    if low == high and not through_zero:
-        return Rescale(1.0, float(decimal(low)), UNSIGNED, float(decimal(low)) == low)
+    if low == high == float(decimal(low)) and not through_zero:
+        return Rescale(1.0, low, UNSIGNED, True)
     if through_zero or low <= 0 <= high:
         if low >= 0:
             return Rescale(_step(high, LEVELS), 0.0, UNSIGNED, False)
