@@ -34,7 +34,7 @@ destinations = ["folder"]
 """
 # Those that this file runs: `gantry` and apps, but for what other tests run at length.
 PATH = "my_tool"  # tests/line/test_path.py
-ELSEWHERE = {"gantry serve", "gantry apps check"}
+ELSEWHERE = {"gantry serve", "gantry apps check", "gantry dataset build", "gantry dataset export"}
 WRITTEN = {
     " ".join(words): (page, words)
     for page in PAGES
