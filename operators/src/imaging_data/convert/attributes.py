@@ -22,9 +22,9 @@ from pydicom.valuerep import PersonName
 from ..characters import UTF_8, keep_character_set
 from ..errors import ImagingDataError, NotDicom
 from ..identifiers import check_uid
-from ..identity import IDENTITY, OPTIONAL, REQUIRED, identity_attributes, is_valid
+from ..identity import IDENTITY, OPTIONAL, REQUIRED, SEXES, identity_attributes, is_valid
 from ..instances import read_instance
-from ..values import text_of, values_of
+from ..values import text_of
 
 OWN = {  # of the conversion, beside whole groups
     "SOPClassUID",
@@ -109,8 +109,8 @@ class Attributes:
             raise NotDicom("The template is no file and no folder with one.", "Give a DICOM instance.")
         header = read_instance(path).dataset
         dataset = identity_attributes(header)
-        terms = [str(term) for term in values_of(header, "SpecificCharacterSet")]
-        return cls(dataset, tuple(terms) or ("",), header)
+        terms = header.get("SpecificCharacterSet") or ""  # of several, the first may be empty
+        return cls(dataset, (terms,) if isinstance(terms, str) else tuple(terms), header)
 
     def updated(self, other: "Attributes") -> "Attributes":
         """These, with what `other` says instead where it says something."""
@@ -197,7 +197,7 @@ def _value(keyword: str, text: str) -> Any:
     texts = text.split("\\") if dictionary_VM(tag) != "1" else [text]
     if vr in WHOLE_NUMBERS | FLOATS:
         return [_number(keyword, vr, one) for one in texts]
-    if not all(is_valid(vr, one) for one in texts):
+    if not all(is_valid(vr, one) for one in texts) or (keyword == "PatientSex" and text not in SEXES):
         raise WrongAttribute(f"The value of {keyword} is no {vr} (PS3.5 section 6.2).")
     return texts
 
