@@ -188,6 +188,7 @@ def test_choices_go_before_options():
     ("character_set", "name", "description"),
     [
         ("ISO_IR 192", "山田^太郎", "胸部"),
+        (["", "ISO 2022 IR 87"], "=山田^太郎", "胸部"),
         (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎", "胸部"),
         ("ISO_IR 127", "قباني^لنزار", "صدر"),
         ("ISO_IR 126", "Διονυσιος", "θώραξ"),

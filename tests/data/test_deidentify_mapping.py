@@ -12,7 +12,7 @@ from imaging_data.deidentify import Key, Mapping, Profile, deidentify_files
 from imaging_data.deidentify.mapping import Original, UnreadableMapping, check_places
 from imaging_data.deidentify.places import WrongPlace
 from imaging_data.deidentify.pseudonyms import OtherKey
-from imaging_data.deidentify.reidentify import reidentify_files
+from imaging_data.deidentify.reidentify import reidentify, reidentify_files
 
 OTHER = Key(bytes(32))
 
@@ -100,3 +100,11 @@ def test_a_name_comes_back_in_its_own_letters(tmp_path):
         ct(SpecificCharacterSet="ISO_IR 126", PatientName="Διονυσιος", RescaleType="θώραξ"),
     )
     assert (one.PatientName, one.RescaleType) == ("Διονυσιος", "θώραξ")
+
+
+def test_a_name_comes_back_into_an_object_of_other_letters():
+    made = Dataset()
+    made.SpecificCharacterSet, made.PatientID, made.SeriesDescription = "ISO_IR 100", "P", "Schädel"
+    reidentify(made, Mapping({"P": Original("", "1", "山田^太郎", 0)}))
+    assert made.SpecificCharacterSet == "ISO_IR 192"
+    assert (made.PatientName, made.PatientID, made.SeriesDescription) == ("山田^太郎", "1", "Schädel")

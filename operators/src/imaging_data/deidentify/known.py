@@ -14,9 +14,8 @@ from pydicom.tag import BaseTag
 from ..values import UNREADABLE
 from .profile import Profile
 from .substitutes import DUMMIES, TEXT
-from .words import clean_text, parts_of, text_words
+from .words import SHORTEST, clean_text, parts_of, text_words
 
-SHORTEST = 4  # letters of a word that is searched for inside others, and in the bytes of a file
 SENTENCE = 10  # letters of a text of several words that is searched for wherever it may stand
 TABLE = Profile("").rules()
 _ID = re.compile(r"(ID|IDs|Identifier|Number|Locator)$")

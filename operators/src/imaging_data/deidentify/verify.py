@@ -13,12 +13,12 @@ from ..files import read_file
 from ..parts import Parts, split
 from ..values import items_of, text_of
 from .instance import patient_of
-from .known import SENTENCE, SHORTEST, TABLE, Known, elements
+from .known import SENTENCE, TABLE, Known, elements
 from .places import files_of
 from .profile import CLEAN_DESCRIPTORS, MODIFIED_DATES, OPTIONS, RETAIN_UIDS, SAFE_PRIVATE, Profile
 from .pseudonyms import Key
 from .substitutes import TEXT
-from .words import searched
+from .words import is_long, searched
 
 UID = re.compile(rb"(?<![\d.])\d+(?:\.\d+){3,}")
 DATE = re.compile(rb"(?<![\d.])(\d{8})(?:\d{6})?(?!\d)")
@@ -140,7 +140,7 @@ def _kept(profile: Profile) -> frozenset[int]:
 
 
 def _encoded(known: Known) -> re.Pattern[bytes] | None:
-    words = {word for word in known.names | known.identifiers.keys() if len(word) >= SHORTEST}
+    words = set(filter(is_long, known.names | known.identifiers.keys()))
     texts = {text for text in known.texts if len(text) >= SENTENCE and " " in text}
     every = {text.encode() for text in words | texts} | known.encoded
     longest = sorted(every, key=len, reverse=True)

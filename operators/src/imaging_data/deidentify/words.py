@@ -16,7 +16,9 @@ NAMES = (
     "ReferringPhysicianName",
 )
 IDS = ("PatientID", "OtherPatientIDs", "AccessionNumber", "StudyID", "IssuerOfPatientID", "PatientAddress")
-SHORTEST = 4  # letters of a part of a name that is searched for inside other values
+SHORTEST = (
+    4  # letters of a part of a name that is searched for inside other values; Chinese ones count double
+)
 _WORD = re.compile(r"[^\W_]+(?:\.\d+)?")
 _NUMBER = re.compile(r"\d{1,3}(?:\.\d{1,3})?(?:mm|cm|m|s|ms|min|kv|mas|ml|mgy|deg|x|t|w|hz)?")
 
@@ -46,7 +48,12 @@ def own_words(dataset: Dataset) -> frozenset[str]:
     return frozenset(part for keyword in (*NAMES, *IDS) for part in parts_of(text_of(dataset, keyword)))
 
 
+def is_long(word: str) -> bool:
+    """Whether a word is long enough to mean somebody where it stands inside another text."""
+    return sum(1 if letter < "\u2e80" else 2 for letter in word) >= SHORTEST
+
+
 def searched(words: Iterable[str]) -> re.Pattern[str] | None:
     """What finds any of `words` that is long enough inside another text; None for none."""
-    long = sorted((word for word in words if len(word) >= SHORTEST), key=len, reverse=True)
+    long = sorted(filter(is_long, words), key=len, reverse=True)
     return re.compile("|".join(map(re.escape, long))) if long else None
