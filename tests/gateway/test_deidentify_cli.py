@@ -2,6 +2,8 @@
 """`gantry deidentify`: INPUT OUTPUT is a run, `verify` and `reidentify` are commands, statuses say what became."""
 
 import json
+import sys
+from pathlib import Path
 
 import pytest
 from builders import ct_series
@@ -13,6 +15,10 @@ from imaging_data.convert.errors import TargetExists
 from imaging_data.deidentify.places import WrongPlace
 from imaging_data.deidentify.pseudonyms import KeyExists, MissingKey, OtherKey
 from informatics_gateway.cli import app
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "promises"))
+from documented import commands, key  # noqa: E402
 
 
 def gantry(*words: object) -> tuple[int, str]:
@@ -108,3 +114,20 @@ def test_what_is_wrong_is_said_before_anything_is_written(place, monkeypatch, mo
     with pytest.raises(error):
         gantry("in", "new", *more)
     assert not (place / "new").exists()
+
+
+def test_the_commands_of_the_page(place, tmp_path):
+    where = {"path/to/dicom": place / "in"}
+    page = [
+        words
+        for words in commands(ROOT / "docs" / "research.md")
+        if key(words).startswith("gantry deidentify")
+    ]
+    assert [words[2] for words in page] == ["path/to/dicom", "verify", "reidentify"]
+    for _, _, *words in page:
+        here = [
+            where.get(word, tmp_path / word[8:] if word.startswith("path/to/") else word) for word in words
+        ]
+        status, output = gantry(*here)
+        assert status == 0, output
+    assert {path.name for path in tmp_path.iterdir()} == {"clean", "key", "who.sealed", "who.csv", "back"}

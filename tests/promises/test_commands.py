@@ -34,7 +34,15 @@ destinations = ["folder"]
 """
 # Those that this file runs: `gantry` and apps, but for what other tests run at length.
 PATH = "my_tool"  # tests/line/test_path.py
-ELSEWHERE = {"gantry serve", "gantry apps check", "gantry dataset build", "gantry dataset export"}
+ELSEWHERE = {
+    "gantry serve",
+    "gantry apps check",
+    "gantry dataset build",
+    "gantry dataset export",
+    "gantry deidentify path/to/dicom",
+    "gantry deidentify verify",
+    "gantry deidentify reidentify",
+}
 WRITTEN = {
     " ".join(words): (page, words)
     for page in PAGES

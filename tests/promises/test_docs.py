@@ -35,6 +35,9 @@ RUN_BY = {
     "ray": "tests/gateway/test_scale_page.py::test_the_commands_of_the_page_make_a_cluster_that_asks_for_its_token",
     "gantry serve": "tests/line/test_line.py",
     "gantry apps check": "tests/gateway/test_apps_check.py",
+    "gantry deidentify path/to/dicom": "tests/gateway/test_deidentify_cli.py::test_the_commands_of_the_page",
+    "gantry deidentify verify": "tests/gateway/test_deidentify_cli.py::test_the_commands_of_the_page",
+    "gantry deidentify reidentify": "tests/gateway/test_deidentify_cli.py::test_the_commands_of_the_page",
     "gantry dataset build": "tests/line/test_research_dataset.py",
     "gantry dataset export": "tests/line/test_research_dataset.py",
 }
