@@ -15,7 +15,14 @@ from PIL import Image
 from imaging_data.dataset.writer import Writer, opened
 
 HOSTILE = "<script>x</script>"
-PATIENTS = ("P1", "A/B 100%", "count", "Müller^Jörg é", HOSTILE)  # the last ones make trouble in addresses
+PATIENTS = (
+    "P1",
+    "A/B 100%",
+    "",
+    "count",
+    "Müller^Jörg é",
+    HOSTILE,
+)  # the last ones make trouble in addresses
 
 
 def uid(*numbers: int) -> str:
@@ -24,11 +31,11 @@ def uid(*numbers: int) -> str:
 
 
 def make_dataset(folder: Path) -> Path:
-    """Five patients, two studies each, of two series of three images; the first series has pictures."""
+    """Six patients, one without a PatientID, of two studies of two series of three images; the first has pictures."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with opened(folder) as writer, writer.transaction():
         for number, patient_id in enumerate(PATIENTS):
-            split = "test" if number == 4 else "train"
+            split = "test" if number == 5 else "train"
             patient = writer.add("patient", patient_id=patient_id, patient_sex="O", split=split)
             for study in range(2):
                 _study(writer, patient, (number, study))

@@ -47,17 +47,17 @@ def test_the_root_welcomes(client):
     for path in ("", "/"):
         welcome = get(client, path)
         assert welcome["message"].startswith("Welcome")
-        assert welcome["counts"] == {"patients": 5, "studies": 10, "series": 20, "images": 60, "pictures": 3}
+        assert welcome["counts"] == {"patients": 6, "studies": 12, "series": 24, "images": 72, "pictures": 3}
 
 
 @pytest.mark.parametrize(
-    ("what", "count"), [("patients", 5), ("studies", 10), ("series", 20), ("images", 60)]
+    ("what", "count"), [("patients", 6), ("studies", 12), ("series", 24), ("images", 72)]
 )
 def test_fixed_words_win(client, what, count):
     assert get(client, f"/{what}/count") == {"count": count}
 
 
-@pytest.mark.parametrize("patient", [each for each in PATIENTS if each != "count"])
+@pytest.mark.parametrize("patient", [each for each in PATIENTS if each not in ("count", "")])
 def test_a_patient_of_any_characters_and_its_counts(client, patient):
     at = f"/patients/{quote(patient, safe='')}"
     assert get(client, at)["patient_id"] == patient
@@ -71,7 +71,7 @@ def test_a_patient_of_any_characters_and_its_counts(client, patient):
 
 
 def test_a_patient_whose_id_is_a_fixed_word_is_reached_below_it(client):
-    assert get(client, "/patients/count") == {"count": 5}
+    assert get(client, "/patients/count") == {"count": 6}
     assert get(client, "/patients/count/studycount") == {"count": 2}
 
 
@@ -117,13 +117,18 @@ def test_pages_follow_one_another(client):
         answer = get(client, "/series", limit=7, after=after)
         seen += [each["series_instance_uid"] for each in answer["items"]]
         after = answer["next"]
-    assert len(seen) == len(set(seen)) == 20
+    assert len(seen) == len(set(seen)) == 24
+    one = get(client, "/patients", limit=3)
+    assert one["next"] == "", "a patient without a PatientID is no end"
+    following = get(client, "/patients", limit=3, after="")
+    assert [each["patient_id"] for each in (*one["items"], *following["items"])] == list(PATIENTS)
+    assert following["next"] is None
     assert [each["patient_id"] for each in get(client, "/patients", split="test")["items"]] == [HOSTILE]
     assert len(get(client, "/studies", limit=10)["items"]) == 10
 
 
 def test_search(client):
-    assert len(get(client, "/search", q="lung chest")["items"]) == 10
+    assert len(get(client, "/search", q="lung chest")["items"]) == 12
     assert get(client, "/search", q="follow p1")["items"][0]["patient_id"] == "P1"
     assert get(client, "/search", q=uid(1, 1, 1))["items"][0]["series_instance_uid"] == uid(1, 1, 1)
     assert get(client, "/search", q='" OR 1') == {"items": [], "next": None}
@@ -166,7 +171,7 @@ def test_a_token_opens_and_nothing_else_does(folder):
             for path in ("/api/dataset/", "/api/dataset/openapi.json", "/dataset", "/nothing"):
                 assert client.get(path, headers=headers).status_code == 401
         good = {"Authorization": f"Bearer {TOKEN}", "Host": "research.hospital"}
-        assert client.get("/api/dataset/patients/count", headers=good).json() == {"count": 5}
+        assert client.get("/api/dataset/patients/count", headers=good).json() == {"count": 6}
         assert client.get("/dataset", headers=good).status_code == 404
 
 
@@ -203,7 +208,7 @@ def test_the_command_serves_until_it_is_told_to_stop(folder):
             ready = process.stdout.readline()
             assert ready.startswith("ready: http://127.0.0.1:")
             url = ready.split()[1]
-            assert httpx.get(f"{url}patients/count").json() == {"count": 5}
+            assert httpx.get(f"{url}patients/count").json() == {"count": 6}
         finally:
             process.send_signal(signal.SIGTERM)
     assert process.returncode in (0, -signal.SIGTERM)

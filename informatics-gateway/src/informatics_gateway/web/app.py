@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Puts the web application together."""
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from ..config import Config
 from ..store import Journal
 from . import api, dataset_api, dataset_pages, errors, pages
 from .answers import MISTAKES, VERSION
 from .desk import Desk
+from .forms import local_only
 from .guard import Guard, host_names
 from .health import Health, Readiness
 from .segments import Segments
@@ -17,11 +18,13 @@ ABOUT = "What Gantry received, ran, proved and refused. Read only, and without n
 
 
 def create_app(config: Config, journal: Journal, health: Health) -> FastAPI:
-    """The status page at /, its API under /api, /healthz and /readyz, and the configured data set.
+    """The status page at /, its API under /api, /healthz and /readyz, the configured data set, the research pages.
 
     journal: a read-only view, so that a page never waits for a write.  health: what the running gateway finds
     wrong with itself.  Pages need no JavaScript; with it they renew themselves.
     """
+    from . import research  # with its conversions, which no other command waits for
+
     readiness = Readiness(config, journal, health)
     desk = Desk(config, journal, readiness)
     app = FastAPI(
@@ -38,8 +41,10 @@ def create_app(config: Config, journal: Journal, health: Health) -> FastAPI:
     app.include_router(pages.routes(desk))
     app.include_router(pages.files())
     shelf = Shelf(config.dataset.path)
-    app.include_router(dataset_api.routes(shelf))
-    app.include_router(dataset_pages.routes(shelf))
+    here = [Depends(local_only)]  # unlike the status page, they name patients
+    app.include_router(dataset_api.routes(shelf), dependencies=here)
+    app.include_router(dataset_pages.routes(shelf), dependencies=here)
+    app.include_router(research.routes(config))
     errors.install(app)
     app.add_middleware(Segments)
     app.add_middleware(Guard, hosts=host_names(config.web.host))

@@ -32,6 +32,7 @@ Id = Annotated[
     str, Path(max_length=LONGEST_ID, description="PatientID or DICOM UID."), AfterValidator(unquote)
 ]
 After = Annotated[str, Query(max_length=LONGEST_ID, description="`next` of the page before.")]
+AfterPatient = Annotated[str | None, Query(max_length=LONGEST_ID, description="`next`, which may be empty.")]
 Limit = Annotated[int, Query(ge=1, le=MOST, description="At most this many records.")]
 
 
@@ -135,7 +136,7 @@ def _counts(router: APIRouter, shelf: Shelf) -> None:
 
 def _lists(router: APIRouter, shelf: Shelf) -> None:
     @router.get("/patients")
-    def patients(after: After = "", limit: Limit = 100, split: str = "") -> Page[PatientRecord]:
+    def patients(after: AfterPatient = None, limit: Limit = 100, split: str = "") -> Page[PatientRecord]:
         """Patients, in the order in which they were added; `split`: train, validation or test."""
         return page(
             shelf.database().patients(after, limit + 1, split), limit, lambda patient: patient.patient_id

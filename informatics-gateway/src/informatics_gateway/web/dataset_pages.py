@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 
-from .dataset_api import LONGEST_ID, After, found, page, png
+from .dataset_api import LONGEST_ID, After, AfterPatient, found, page, png
 from .shelf import Shelf
 from .templates import render
 
@@ -38,11 +38,11 @@ def routes(shelf: Shelf, alone: bool = False) -> APIRouter:
 
 def _overview(router: APIRouter, shelf: Shelf, nav: Nav) -> None:
     @router.get(PATH)
-    def overview(q: Id = "", after: After = "", split: str = "") -> str:
+    def overview(q: Id = "", after: AfterPatient = None, split: str = "") -> str:
         database = shelf.database()
         what = {"counts": database.counts(), "splits": database.splits(), "q": q, "split": split}
         if q:
-            series = database.search(q, after, ON_A_PAGE + 1)
+            series = database.search(q, after or "", ON_A_PAGE + 1)
             shown = page(series, ON_A_PAGE, lambda each: each.series_instance_uid)
             return render("dataset.html", **what, series=shown, patients=None, after=after, **nav)
         patients = database.patients(after, ON_A_PAGE + 1, split)

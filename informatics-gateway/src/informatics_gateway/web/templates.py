@@ -14,7 +14,12 @@ UNITS = {"[hnsf'U]": "HU", "1": "", "mm2": "mm²", "mm3": "mm³", "cm2": "cm²",
 STEPS = ((60, 1, "s"), (3600, 60, "min"), (86400, 3600, "h"), (float("inf"), 86400, "d"))
 
 
-NAV = (("/", "Status"), ("/dataset", "Data set"))
+NAV = (
+    ("/", "Status"),
+    ("/dataset", "Data set"),
+    ("/research/convert", "To DICOM"),
+    ("/research/deidentify", "De-identify"),
+)
 
 
 def render(name: str, **values: Any) -> str:

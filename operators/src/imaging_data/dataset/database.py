@@ -191,11 +191,15 @@ class Database:
 
     # pages
 
-    def patients(self, after: str = "", limit: int = PAGE, split: str = "") -> list[PatientRecord]:
-        """Patients, all or those of one split, in the order in which they were added."""
+    def patients(self, after: str | None = None, limit: int = PAGE, split: str = "") -> list[PatientRecord]:
+        """Patients, all or those of one split, in the order in which they were added.
+
+        after: None for the first page, as one patient may have no PatientID: ''.
+        """
         where, values = ("split = ? AND ", [split]) if split else ("", [])
         sql = f"SELECT * FROM patient WHERE {where} id > ? ORDER BY id LIMIT ?"
-        rows = self.rows(sql, *values, self._number("patient", "patient_id", after), limit)
+        last = 0 if after is None else self._number("patient", "patient_id", after)
+        rows = self.rows(sql, *values, last, limit)
         return [_record(PatientRecord, row) for row in rows]
 
     def studies(self, patient_id: str | None = None, after: str = "", limit: int = PAGE) -> list[StudyRecord]:

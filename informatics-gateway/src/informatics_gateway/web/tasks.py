@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Work that a page began: one at a time in a thread, with its progress, its outcome and a folder of its own."""
+
+import secrets
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from imaging_data import ExplainedError
+
+from ..errors import GantryError
+
+MOST_KEPT, MOST_WAITING = 20, 8
+FAULT = "A fault in Gantry itself; the log of `gantry serve` holds the trace."
+FULL_HINT = "Make room on the disk, then begin it again."
+
+
+class TooMuchWork(GantryError):
+    """Too much is waiting."""
+
+    hint = "Wait until something has ended."
+
+
+@dataclass
+class Outcome:
+    """What came of a task.
+
+    facts: counts by name.  held: names and reasons of what was held back; skipped: of what was left out; failed:
+    sentences about what did not arrive.  download: a file in the task's folder for the reader.
+    """
+
+    facts: dict[str, str] = field(default_factory=dict)
+    held: list[tuple[str, str]] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    download: Path | None = None
+
+
+@dataclass
+class Task:
+    """One piece of work.  `folder` is emptied but for the download when it has ended."""
+
+    id: str
+    name: str
+    folder: Path
+    began: datetime
+    step: str = "waits"
+    done: int = 0
+    total: int = 0
+    state: Literal["under way", "done", "failed"] = "under way"
+    error: str = ""
+    hint: str = ""
+    outcome: Outcome = field(default_factory=Outcome)
+
+    def at(self, step: str) -> Callable[[int, int], None]:
+        """Say what is done now; gives what tells how far it is."""
+        self.step, self.done, self.total = step, 0, 0
+
+        def progress(done: int, total: int) -> None:
+            self.done, self.total = done, total
+
+        return progress
+
+
+Work = Callable[[Task], Outcome]
+
+
+class Tasks:
+    """The latest tasks, the newest first.  Their folders lie in `root`, which belongs to nobody else."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._turn, self._one = threading.Lock(), threading.Lock()
+        self._tasks: dict[str, Task] = {}
+        shutil.rmtree(root, ignore_errors=True)  # what an earlier process left is nobody's
+
+    def new(self, name: str) -> Task:
+        """A task that `begin` starts, with an empty folder.  Raises TooMuchWork."""
+        with self._turn:
+            waiting = [task for task in self._tasks.values() if task.state == "under way"]
+            if len(waiting) >= MOST_WAITING:
+                raise TooMuchWork(f"{len(waiting)} pieces of work.")
+            identifier = secrets.token_hex(8)
+            folder = self._root / identifier
+            folder.mkdir(parents=True, mode=0o700)
+            task = Task(identifier, name, folder, datetime.now(UTC))
+            self._tasks[identifier] = task
+            self._forget()
+            return task
+
+    def begin(self, task: Task, work: Work) -> None:
+        """Do it when no other is under way.  It does not keep the process from ending."""
+        threading.Thread(target=self._do, args=(task, work), name="research", daemon=True).start()
+
+    def drop(self, task: Task) -> None:
+        """Forget a task that was not begun."""
+        with self._turn:
+            self._tasks.pop(task.id, None)
+        shutil.rmtree(task.folder, ignore_errors=True)
+
+    def get(self, identifier: str) -> Task | None:
+        """The task, None when it is forgotten."""
+        return self._tasks.get(identifier)
+
+    def latest(self) -> list[Task]:
+        """Those that are kept."""
+        return list(reversed(self._tasks.values()))
+
+    def _do(self, task: Task, work: Work) -> None:
+        with self._one:
+            try:
+                task.outcome = work(task)
+                task.state, task.step = "done", "ended"
+            except ExplainedError as error:
+                task.state, task.error, task.hint = "failed", str(error), error.hint
+            except OSError as error:
+                task.state, task.error, task.hint = "failed", f"{error.strerror}.", FULL_HINT
+            except BaseException:  # the thread's end prints the trace
+                task.state, task.error = "failed", FAULT
+                raise
+            finally:
+                _empty(task)
+
+    def _forget(self) -> None:
+        ended = [task for task in self._tasks.values() if task.state != "under way"]
+        for task in ended[: max(0, len(self._tasks) - MOST_KEPT)]:
+            del self._tasks[task.id]
+            shutil.rmtree(task.folder, ignore_errors=True)
+
+
+def _empty(task: Task) -> None:
+    for path in task.folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path != task.outcome.download:
+            path.unlink()

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that a page sent: bounded, kept under numbers, zips taken apart; never under a name from the data."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from fastapi import HTTPException
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
+
+from .. import zips
+from ..errors import GantryError
+
+LARGEST_BODY = 8 << 30  # bytes of all files of one form
+LARGEST_INFLATED = 32 << 30  # bytes of all that is in its zips
+MOST_FILES, MOST_FIELDS = 20_000, 64
+CHUNK = 1 << 20
+ENDING = re.compile(r"(\.nii|\.ome)?\.[a-z0-9]{1,8}")
+
+
+class TooMuchUploaded(GantryError):
+    """The upload is too large."""
+
+    hint = "Use the command line for more: it reads the files where they are."
+
+
+@dataclass
+class Upload:
+    """Where the files are, and what they were called, for the people who sent them.
+
+    refused: names and reasons of files that could not be read.
+    """
+
+    folder: Path
+    names: dict[str, str] = field(default_factory=dict)
+    refused: list[tuple[str, str]] = field(default_factory=list)
+    _bytes: int = 0
+
+    def take(self, name: str, file: IO[bytes]) -> None:
+        """Keep one file, or what is in it when it is a zip."""
+        path = self._keep(name, file)
+        if zips.is_zip(path):
+            self._unzip(name, path)
+            del self.names[path.name]
+            path.unlink()
+
+    def called(self, name: str) -> str:
+        """What the file was called that is kept under `name`."""
+        return self.names.get(PurePosixPath(name).name, name)
+
+    def _unzip(self, name: str, path: Path) -> None:
+        try:
+            for member in zips.members(path):
+                self._member(f"{name}/{PurePosixPath(member.info.filename).name}", member)
+        except zips.RefusedZip as error:
+            self.refused.append((name, str(error).replace(path.name, name)))
+
+    def _member(self, name: str, member: zips.Member) -> None:
+        try:
+            with closing(member.open()) as file:
+                self._keep(name, _Checked(member, file))
+        except zips.RefusedMember as error:
+            self.refused.append((name, str(error)))
+
+    def _keep(self, name: str, file: "IO[bytes] | _Checked") -> Path:
+        if len(self.names) >= MOST_FILES:
+            raise TooMuchUploaded(f"More than {MOST_FILES} files.")
+        ending = ENDING.search("".join(PurePosixPath(name.lower()).suffixes[-2:]))
+        path = self.folder / f"{len(self.names) + len(self.refused) + 1:06}{ending[0] if ending else ''}"
+        with path.open("xb") as kept:
+            while chunk := file.read(CHUNK):
+                self._bytes += len(chunk)
+                if self._bytes > LARGEST_INFLATED:
+                    raise TooMuchUploaded(f"More than {LARGEST_INFLATED >> 30} GiB.")
+                kept.write(chunk)
+        self.names[path.name] = name
+        return path
+
+
+@dataclass
+class _Checked:
+    """A member that is read: what goes wrong is said with its name."""
+
+    member: zips.Member
+    file: IO[bytes]
+
+    def read(self, size: int) -> bytes:
+        return self.member.read(self.file, size)
+
+
+def check_length(request: Request) -> None:
+    """Raise the answer 411 or 413 unless the body says how long it is, and that is not too much."""
+    length = request.headers.get("content-length", "")
+    if not length.isdecimal():
+        raise HTTPException(411, "The upload must say how long it is.")
+    if int(length) > LARGEST_BODY:
+        raise HTTPException(413, f"At most {LARGEST_BODY >> 30} GiB at once; use the command line for more.")
+
+
+def save(form: FormData, folder: Path) -> Upload:
+    """Keep the files of a form in the new `folder`.  Raises TooMuchUploaded."""
+    folder.mkdir(mode=0o700)
+    upload = Upload(folder)
+    for each in _files(form):
+        upload.take(each.filename or "", each.file)
+    return upload
+
+
+def _files(form: FormData) -> Iterator[UploadFile]:
+    for _, value in form.multi_items():
+        if isinstance(value, UploadFile) and value.filename:
+            yield value
+
+
+def discard(folder: Path) -> None:
+    """Take away what was kept."""
+    shutil.rmtree(folder, ignore_errors=True)
