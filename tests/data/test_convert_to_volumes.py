@@ -50,7 +50,7 @@ def at_places_of(original: nibabel.Nifti1Image, other: nibabel.Nifti1Image) -> n
     return values.reshape(original.shape)
 
 
-@settings(max_examples=25, **ONCE)
+@settings(max_examples=15, **ONCE)
 @given(affine=affines(), kind=KINDS, seed=st.integers(0, 99), modality=st.sampled_from(["CT", "MR", "PT"]))
 def test_there_and_back_again(tmp_path, affine, kind, seed, modality):
     folder = tmp_path / str(len(list(tmp_path.iterdir())))
@@ -74,7 +74,7 @@ def test_there_and_back_again(tmp_path, affine, kind, seed, modality):
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     values=st.lists(st.floats(-1e12, 1e12), min_size=1, max_size=9).map(np.array)
     | st.lists(st.integers(-(2**62), 2**62), min_size=1, max_size=9).map(np.array)

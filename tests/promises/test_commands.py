@@ -35,6 +35,7 @@ destinations = ["folder"]
 # Those that this file runs: `gantry` and apps, but for what other tests run at length.
 PATH = "my_tool"  # tests/line/test_path.py
 ELSEWHERE = {
+    "gantry convert",
     "gantry serve",
     "gantry apps check",
     "gantry dataset build",

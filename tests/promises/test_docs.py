@@ -38,6 +38,7 @@ RUN_BY = {
     "gantry deidentify path/to/dicom": "tests/gateway/test_deidentify_cli.py::test_the_commands_of_the_page",
     "gantry deidentify verify": "tests/gateway/test_deidentify_cli.py::test_the_commands_of_the_page",
     "gantry deidentify reidentify": "tests/gateway/test_deidentify_cli.py::test_the_commands_of_the_page",
+    "gantry convert": "tests/gateway/test_convert_cli.py::test_the_commands_of_the_page",
     "gantry dataset build": "tests/line/test_research_dataset.py",
     "gantry dataset export": "tests/line/test_research_dataset.py",
 }

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files of other formats to DICOM, and DICOM to them; volumes and segmentations to and from arrays."""
 
+from .attributes import Attributes
+from .converted import Converted
+from .from_dicom import FromDicom, convert_from_dicom
 from .labels import Code, LabelledSegment, Labels, labels_of
 from .segmentations import read_segmentation
 from .stored import layout_of
+from .to_dicom import ToDicom, convert_to_dicom
 from .to_segmentation import ToSegmentation, labels_to_seg, segmentation_dataset
 from .volumes import (
     from_monai,
@@ -18,10 +22,16 @@ from .volumes import (
 )
 
 __all__ = [
+    "Attributes",
     "Code",
+    "Converted",
+    "FromDicom",
     "LabelledSegment",
     "Labels",
+    "ToDicom",
     "ToSegmentation",
+    "convert_from_dicom",
+    "convert_to_dicom",
     "from_monai",
     "from_nifti",
     "from_numpy",
