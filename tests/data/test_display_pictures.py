@@ -19,8 +19,8 @@ from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 from radiograph_files import lookup_table
 
 from imaging_data import NotDicom, UnreadableInstance, UnsupportedPixels, UnsupportedTransferSyntax
-from imaging_data.convert.errors import TargetExists
 from imaging_data.display import Options, Rule, encode_png, grey_levels, picture, pictures, png, write_png
+from imaging_data.errors import TargetExists
 
 RANDOM = np.random.default_rng(5)
 RGB = RANDOM.integers(0, 256, (6, 8, 3), np.uint8)

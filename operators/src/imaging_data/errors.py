@@ -197,6 +197,12 @@ class NoRescale(NotAVolume):
     hint = "Send the original CT with RescaleSlope and RescaleIntercept (PS3.3 C.11.1.1.2)."
 
 
+class TargetExists(ImagingDataError):
+    """The output is there already."""
+
+    hint = "Nothing is overwritten: give another name, or take the old one away."
+
+
 @contextmanager
 def naming(what: str) -> Iterator[None]:
     """Put `what` in front of the detail of an error on its way out."""

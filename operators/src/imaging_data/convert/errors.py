@@ -2,12 +2,7 @@
 """What can be wrong with a conversion, whichever way it goes."""
 
 from ..errors import ImagingDataError
-
-
-class TargetExists(ImagingDataError):
-    """The output is there already."""
-
-    hint = "Nothing is overwritten: give another name, or take the old one away."
+from ..errors import TargetExists as TargetExists
 
 
 class UnknownFormat(ImagingDataError):

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from ..convert.errors import TargetExists
-from ..errors import naming
+from ..errors import TargetExists, naming
 from ..parts import Parts
 from .colour import colour_picture, is_colour
 from .frames import every_frame, one_frame, parts_of
