@@ -15,6 +15,7 @@ from imaging_data import ExplainedError
 from ..errors import GantryError
 
 MOST_KEPT, MOST_WAITING = 20, 8
+State = Literal["under way", "done", "failed"]
 FAULT = "A fault in Gantry itself; the log of `gantry serve` holds the trace."
 FULL_HINT = "Make room on the disk, then begin it again."
 
@@ -51,7 +52,7 @@ class Task:
     step: str = "waits"
     done: int = 0
     total: int = 0
-    state: Literal["under way", "done", "failed"] = "under way"
+    state: State = "under way"
     error: str = ""
     hint: str = ""
     outcome: Outcome = field(default_factory=Outcome)
@@ -111,19 +112,19 @@ class Tasks:
         return list(reversed(self._tasks.values()))
 
     def _do(self, task: Task, work: Work) -> None:
+        state: State = "failed"
+        error, hint = FAULT, ""  # unless it is known better; the thread's end prints the trace
         with self._one:
             try:
                 task.outcome = work(task)
-                task.state, task.step = "done", "ended"
-            except ExplainedError as error:
-                task.state, task.error, task.hint = "failed", str(error), error.hint
-            except OSError as error:
-                task.state, task.error, task.hint = "failed", f"{error.strerror}.", FULL_HINT
-            except BaseException:  # the thread's end prints the trace
-                task.state, task.error = "failed", FAULT
-                raise
+                state, error = "done", ""
+            except ExplainedError as known:
+                error, hint = str(known), known.hint
+            except OSError as refused:
+                error, hint = f"{refused.strerror}.", FULL_HINT
             finally:
                 _empty(task)
+                task.error, task.hint, task.state = error, hint, state
 
     def _forget(self) -> None:
         ended = [task for task in self._tasks.values() if task.state != "under way"]
