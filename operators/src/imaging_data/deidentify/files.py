@@ -28,6 +28,7 @@ from .pseudonyms import Key
 
 LARGEST = 1 << 32  # bytes of one file; a larger one is held back
 FEW = 64  # files that one process does sooner than others start
+A_CORE = 2  # processes for each: one waits for the disk while another works
 Progress = Callable[[int, int], None]
 
 
@@ -126,7 +127,8 @@ def _workers(job: Job, count: int) -> Iterator[Results]:
         yield lambda paths: (one_file(job, path) for path in paths)
         return
     context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(cores, context, _start, (job,)) as pool:
+    context.set_forkserver_preload([__name__])  # imported once, not by each process
+    with ProcessPoolExecutor(cores * A_CORE, context, _start, (job,)) as pool:
         try:
             yield lambda paths: pool.map(_one, paths, chunksize=8)
         except BrokenProcessPool as error:
