@@ -15,7 +15,7 @@ from .errors import NoRoom
 from .facts import Facts, Looked, files_under, look
 from .writer import Writer
 
-AT_ONCE = 512  # files in a transaction
+AT_ONCE = 2048  # files in a transaction
 SEGMENTATIONS = "segmentations"
 REPEATED = "It is there already."
 CONFLICT = "Another instance with its SOPInstanceUID and other bytes is there already."
@@ -144,12 +144,17 @@ def index_files(writer: Writer, source: Path, stratify_by: str) -> Iterator[int]
     for paths in _batches(files_under(source, writer.folder.resolve())):
         new = [path for path in paths if not _seen(writer, path)]
         found = in_threads(partial(look, stratify_by=stratify_by), new)
-        with writer.transaction():
-            for one in found:
-                _write(writer, index, one)
-            index.count()
+        write_down(writer, index, found)
         looked += len(paths)
         yield looked
+
+
+def write_down(writer: Writer, index: Index, found: Iterable[Looked]) -> None:
+    """Write down, in one transaction, what files are, or why they are skipped."""
+    with writer.transaction():
+        for one in found:
+            _write(writer, index, one)
+        index.count()
 
 
 def _batches(paths: Iterable[Path]) -> Iterator[list[Path]]:

@@ -13,6 +13,7 @@ from typing import Any
 from .database import APPLICATION_ID, BUSY_S, FILE_NAME, VERSION
 from .errors import BusyDataset, ForeignTarget, NoRoom
 
+CACHE_KIB = 1 << 18  # UIDs come in no order: their index must be in memory, or time grows faster than rows
 NEW = ".dataset.new"  # the database until its tables are there
 
 
@@ -31,6 +32,7 @@ class Writer:
         self._db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
         self._db.row_factory = sqlite3.Row
         self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         self._db.execute("PRAGMA foreign_keys = ON")
 
     @contextmanager

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""scripts/bench data --only index: rows a second while a data set's index grows to a million images."""
+
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from imaging_data.dataset.facts import Facts, Looked
+from imaging_data.dataset.index import AT_ONCE, Index, write_down
+from imaging_data.dataset.writer import opened
+from imaging_data.identifiers import derive_uid
+
+IMAGES_OF_SERIES, SERIES_OF_STUDY, STUDIES_OF_PATIENT = 100, 2, 2
+TENTH = 10  # parts that are timed one by one
+
+
+def measure(folder: Path, quick: bool) -> dict[str, Any]:
+    """Seconds for a tenth of the images and for all of them, and how the rate changed meanwhile.
+
+    UIDs are in no order, as those of real archives are; each image goes the way that a file's facts go.
+    """
+    images = 10_000 if quick else 1_000_000
+    parts = []
+    with opened(folder / "set") as writer:
+        index, files = Index(writer), _looked(images)
+        for _ in range(TENTH):
+            part = list(islice(files, images // TENTH))
+            began = time.perf_counter()
+            for first in range(0, len(part), AT_ONCE):
+                write_down(writer, index, part[first : first + AT_ONCE])
+            parts.append(time.perf_counter() - began)
+    first, last = (images / TENTH / seconds for seconds in (parts[0], parts[-1]))
+    return {
+        "images": images,
+        "first_tenth_s": round(parts[0], 2),
+        "all_s": round(sum(parts), 2),
+        "rows_a_second_at_first": round(first),
+        "rows_a_second_at_last": round(last),
+        "all_to_ten_times_first": round(sum(parts) / parts[0] / TENTH, 2),
+    }
+
+
+def _looked(images: int) -> Iterator[Looked]:
+    for number in range(images):
+        series = number // IMAGES_OF_SERIES
+        study = series // SERIES_OF_STUDY
+        path = f"/archive/{series:06d}/{number:07d}.dcm"
+        facts = Facts(
+            path=path,
+            patient_id=f"PAT-{study // STUDIES_OF_PATIENT:06d}",
+            patient_sex="O",
+            study_instance_uid=derive_uid("study", str(study)),
+            study_date="20260105",
+            study_description="CT thorax",
+            series_instance_uid=derive_uid("series", str(series)),
+            modality="CT",
+            series_number="2",
+            series_description="Lung 1.0",
+            stratum="",
+            sop_instance_uid=derive_uid("image", str(number)),
+            sop_class_uid="1.2.840.10008.5.1.4.1.1.2",
+            instance_number=str(number % IMAGES_OF_SERIES + 1),
+            rescale_intercept="-1024",
+            rescale_slope="1",
+            window_center="-600",
+            window_width="1500",
+            frames=1,
+            rows=512,
+            columns=512,
+        )
+        yield Looked(Path(path), 525_000, number, facts)
