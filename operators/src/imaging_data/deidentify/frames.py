@@ -2,7 +2,7 @@
 """The pixels of one instance as stored: pictures of them to look for text, black rectangles into them."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,7 @@ class Frames:
     parts: Parts
     stored: NDArray[Any]
     photometric: str
+    _ends: dict[int, list[tuple[float, float]]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, parts: Parts) -> "Frames":
@@ -80,11 +81,21 @@ class Frames:
         if self.photometric == "PALETTE COLOR":
             frame = _eight_bits(apply_color_lut(frame[..., 0], self.dataset))
         if frame.shape[-1] == 1:
-            return _grey_pictures(frame[..., 0])
+            return [_spread(frame[..., 0], *ends) for ends in self._ends_of(number, frame)]
         bright = frame[..., 0] if self.photometric.startswith("YBR") else frame.max(axis=-1)
         grey = frame[..., 0] if self.photometric.startswith("YBR") else frame @ LUMINANCE
         shown = [_eight_bits(bright), np.asarray(grey).astype(np.uint8)]
         return shown[:1] if np.array_equal(shown[0], shown[1]) else shown
+
+    def _ends_of(self, number: int, frame: NDArray[Any]) -> list[tuple[float, float]]:
+        """What is shown black and white: as it was at first, because noise that text is taken out of has none."""
+        if number not in self._ends:
+            ends: list[tuple[float, float]] = [(frame.min(), frame.max())]
+            if frame.dtype.itemsize > 1:
+                low, high = np.percentile(frame[::2, ::2], (1, 99))
+                ends += [(low, high)] if high > low else []
+            self._ends[number] = ends
+        return self._ends[number]
 
     def overlays(self) -> list[Picture]:
         """The overlay planes that lie in the dataset (PS3.3 section C.9.2), white on black."""
@@ -166,14 +177,6 @@ def _check_size(dataset: Dataset) -> None:
 def _eight_bits(values: NDArray[Any]) -> Picture:
     """Colours of 8 or 16 bits as 8."""
     return (values >> 8).astype(np.uint8) if values.dtype.itemsize > 1 else values.astype(np.uint8)
-
-
-def _grey_pictures(stored: NDArray[Any]) -> list[Picture]:
-    ends: list[tuple[float, float]] = [(stored.min(), stored.max())]
-    if stored.dtype.itemsize > 1:
-        low, high = np.percentile(stored[::2, ::2], (1, 99))
-        ends += [(low, high)] if high > low else []
-    return [_spread(stored, low, high) for low, high in ends]
 
 
 def _spread(stored: NDArray[Any], low: float, high: float) -> Picture:

@@ -12,12 +12,13 @@ those around it (`sampling.is_drawn_into`).  Then they are searched as all other
 
 from collections.abc import Sequence
 
+import numpy as np
 from pydicom.uid import RTDoseStorage
 
 from ..errors import ImagingDataError
 from ..parts import Parts
 from ..values import numbers_of, text_of
-from .frames import Frames, Mask, drop_overlays, rectangles
+from .frames import Frames, Mask, Picture, drop_overlays, rectangles
 from .instance import HeldBack
 from .profile import CLEAN_PIXELS, Profile
 from .regions import black_by_rule, is_plain_slice, is_slide, is_slide_label, is_ultrasound
@@ -121,16 +122,25 @@ def _mask_by_rule(frames: Frames) -> bool:
 
 def _mask_words(frames: Frames) -> bool:
     """What is text is made black, until none is found any more.  Whether anything was."""
-    for number in range(ROUNDS):
-        words = [read_words(picture) for picture in pictures_of(frames)]
+    masked = np.zeros(frames.shape, bool)
+    for _ in range(ROUNDS):
+        words = [read_words(_without(picture, masked)) for picture in pictures_of(frames)]
         text = [word for found in words for word in with_lines(found)]
         if not text:
             _check_doubtful([word for found in words for word in found])
-            return number > 0
-        frames.blacken(_mask(text, frames.shape))
-    if any(with_lines(read_words(picture)) for picture in pictures_of(frames)):
+            return bool(masked.any())
+        masked |= _mask(text, frames.shape)
+        frames.blacken(masked)
+    if any(with_lines(read_words(_without(picture, masked))) for picture in pictures_of(frames)):
         raise HeldBack(f"Text is left in its pixels after it was made black {ROUNDS} times.")
     return True
+
+
+def _without(picture: Picture, masked: Mask) -> Picture:
+    """A picture in which what was masked is grey: at the edges of black boxes noise looks like letters."""
+    if masked.any() and not masked.all():
+        picture[masked] = np.median(picture[~masked])
+    return picture
 
 
 def _check_doubtful(words: Sequence[Word]) -> None:

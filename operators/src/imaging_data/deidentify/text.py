@@ -22,6 +22,8 @@ SAUVOLA = "thresholding_method=2"  # what is dark is said by its surroundings: t
 LONGEST_S = 300
 ENLARGED = 1600  # pixels: a picture that is no longer than that is read at twice its size
 STROKE = 15  # pixels: lines of text are thinner
+NOISE = 3  # times the median of what is thin
+CONTRAST = 64  # of 255
 FALSE_HINT = "Install Debian's tesseract-ocr, or look at the pictures yourself."
 
 
@@ -138,11 +140,15 @@ def _enlarged(picture: Picture, times: int) -> Picture:
 
 
 def _thin(picture: Picture) -> Picture:
-    """What is brighter than its surroundings and thinner than STROKE (a white top-hat), spread to 0..255."""
+    """What is brighter than its surroundings and thinner than STROKE (a white top-hat), noise taken off.
+
+    It is spread to 0..255, but not from less than CONTRAST: noise alone stays faint.
+    """
     eroded = _extreme(_extreme(picture, np.minimum, 0), np.minimum, 1)
     opened = _extreme(_extreme(eroded, np.maximum, 0), np.maximum, 1)
     thin = picture - np.minimum(opened, picture)
-    return (thin.astype(np.uint16) * 255 // max(1, int(thin.max()))).astype(np.uint8)
+    above = np.maximum(thin.astype(np.uint16), noise := int(NOISE * np.median(thin))) - noise
+    return (above * 255 // max(CONTRAST, int(above.max()))).astype(np.uint8)
 
 
 def _extreme(picture: Picture, of: np.ufunc, axis: int) -> Picture:
