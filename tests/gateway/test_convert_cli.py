@@ -163,6 +163,9 @@ def test_what_is_left_out_is_said(tmp_path):
         (["in.png", "out", "--modality", "OT", "--affine", "none.txt"], "--affine"),
         (["in.png", "out", "--modality", "OT", "--to", "a", "--button", "b"], "--to"),
         (["in.png", "out.png", "--bits", "9"], "--bits"),
+        (["in.png", "out.png", "--set", "PatientID=1"], "--set"),
+        (["in.png", "out", "--modality", "OT", "--window", "1,2"], "--window"),
+        (["in.png", "out", "--modality", "SEG", "--overwrite"], "--overwrite"),
     ],
 )
 def test_wrong_usage_has_status_two(words, said, tmp_path, monkeypatch):

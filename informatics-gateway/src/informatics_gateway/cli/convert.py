@@ -27,6 +27,14 @@ if TYPE_CHECKING:
 MOST_SHOWN = 20
 DICOM = ".dcm"
 SEGMENTATION = "SEG"
+FROM_DICOM, TO_DICOM, TO_SEGMENTATION = "from DICOM", "to DICOM", "to a segmentation"
+DIRECTIONS = {  # in which a parameter counts; the others do in all
+    **dict.fromkeys(("given", "table", "slices", "spacing", "affine", "overwrite"), (TO_DICOM,)),
+    **dict.fromkeys(("modality", "template", "to", "button"), (TO_DICOM, TO_SEGMENTATION)),
+    **dict.fromkeys(("each_segment", "reference", "window", "bits"), (FROM_DICOM,)),
+    "segments": (TO_SEGMENTATION,),
+    "resample": (FROM_DICOM, TO_SEGMENTATION),
+}
 Where = tuple[Destination, str]  # and the AE title that calls it
 Work = Callable[[Path, Path, Callable[[int, int], None]], "Converted"]
 
@@ -38,6 +46,7 @@ class CannotConvert(ImagingDataError):
 
 
 def convert(
+    context: typer.Context,
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="A file, or a folder tree of them.")],
     output: Annotated[
         Path | None,
@@ -95,10 +104,12 @@ def convert(
 
     With --to or --button what became DICOM is sent, and OUTPUT may be left out.
     """
-    if output is not None and not is_dicom(output):
+    direction = _direction(output, modality)
+    _check_options(context, direction)
+    if direction == FROM_DICOM:
         work = _from_dicom(reference, each_segment, resample, window, bits)
         where = None
-    elif modality == SEGMENTATION:
+    elif direction == TO_SEGMENTATION:
         work = _to_segmentation(template, segments, resample)
         where = _where(to, button, config)
     else:
@@ -117,9 +128,26 @@ def convert(
     raise typer.Exit(0 if sent is None or sent.complete else 1)
 
 
-def is_dicom(output: Path) -> bool:
-    """Whether DICOM is asked for: a folder, or a file that ends in `.dcm`."""
-    return output.suffix.lower() in ("", DICOM) or output.is_dir()
+def _direction(output: Path | None, modality: str) -> str:
+    """DICOM is asked for by a folder, a file that ends in `.dcm`, or nothing but where to send it.
+
+    Raises UnknownFormat for an ending that is none.
+    """
+    if output is None or output.suffix.lower() in ("", DICOM) or output.is_dir():
+        return TO_SEGMENTATION if modality == SEGMENTATION else TO_DICOM
+    from imaging_data.convert.volume_files import ENDINGS, ending_of
+
+    ending_of(output, (*ENDINGS, ".png"))
+    return FROM_DICOM
+
+
+def _check_options(context: typer.Context, direction: str) -> None:
+    """Raises BadParameter for an option that would do nothing."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        directions = DIRECTIONS.get(parameter.name or "", ())
+        if directions and direction not in directions and source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter(f"does nothing {direction}", param_hint=parameter.opts[0])
 
 
 @contextmanager

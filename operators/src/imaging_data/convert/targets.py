@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import ImagingDataError
+from ..threads import in_threads
 from .errors import TargetExists
 
 
@@ -42,11 +43,12 @@ def whole_file(target: Path, overwrite: bool = False) -> Iterator[tuple[Path, Pa
     with _scratch(target) as folder:
         (folder / "work").mkdir()
         yield folder / "work", folder / target.name
+        sync(folder / target.name)
         if overwrite:
             (folder / target.name).replace(target)
         else:
             _link(folder / target.name, target)
-        _sync(target.parent)
+        sync(target.parent)
 
 
 def _link(path: Path, target: Path) -> None:
@@ -87,7 +89,8 @@ def check_target(target: Path, overwrite: bool) -> None:
 
 
 def _become(partial: Path, target: Path, overwrite: bool) -> None:
-    _sync(partial)
+    in_threads(sync, [*partial.iterdir()])
+    sync(partial)
     replaced = target.with_name(f".replaced-{secrets.token_hex(8)}")
     if overwrite and target.exists():
         check_target(target, overwrite)
@@ -100,12 +103,13 @@ def _become(partial: Path, target: Path, overwrite: bool) -> None:
         if os.path.lexists(target):
             raise TargetExists(f"{target} appeared in the meantime.") from None
         raise
-    _sync(target.parent)
+    sync(target.parent)
     shutil.rmtree(replaced, ignore_errors=True)
 
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def sync(path: Path) -> None:
+    """Make the content of a file, or the names in a folder, durable."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

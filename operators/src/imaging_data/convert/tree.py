@@ -65,7 +65,8 @@ def find_items(source: Path, stacked: bool = False) -> tuple[list[Item], list[Sk
     items, skipped, stacks = [], [], defaultdict(list)
     for path in paths:
         ending = ending_of(path)
-        if path.name.startswith(".") or (not ending and path not in belonging):
+        hidden = any(part.startswith(".") for part in path.relative_to(source).parts)
+        if hidden or (not ending and path not in belonging):
             skipped.append(_skipped(path, source))
         elif stacked and ending in pictures.ENDINGS:
             stacks[path.parent].append(path)

@@ -13,7 +13,6 @@ again, and no UID stands for two contents.  No date is made up, so none differs 
 """
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +82,7 @@ class Studies:
 def write_series(images: Iterable[Dataset], series: NewSeries, folder: Path, name: str) -> ConvertedSeries:
     """Write each of `images` to `folder` as NAME-0001.dcm and so on, completed and with its UIDs.
 
-    The files are on the disk when this returns.  Raises OSError when one cannot be written.
+    `targets.whole_folder` sees that they are on the disk.  Raises OSError when one cannot be written.
     """
     files: list[str] = []
     sop_class_uid = ""
@@ -91,7 +90,7 @@ def write_series(images: Iterable[Dataset], series: NewSeries, folder: Path, nam
         complete(dataset, series, number)
         sop_class_uid = str(dataset.SOPClassUID)
         files.append(f"{name}-{number:04}.dcm")
-        _save(dataset, folder / files[-1])
+        dataset.save_as(folder / files[-1], enforce_file_format=True, overwrite=False)
     return ConvertedSeries(
         series.study_instance_uid, series.uid, sop_class_uid, series.modality, tuple(files)
     )
@@ -133,10 +132,3 @@ def _content(dataset: Dataset) -> Iterator[str]:
         implicit, little = dataset.original_encoding
         light.set_original_encoding(implicit, little, dataset.original_character_set)
     yield content_sha256(light)
-
-
-def _save(dataset: Dataset, path: Path) -> None:
-    with path.open("xb") as file:
-        dataset.save_as(file, enforce_file_format=True)
-        file.flush()
-        os.fsync(file.fileno())
