@@ -17,6 +17,10 @@ from imaging_data.dataset import IncompleteDataset, NotADataset
 from imaging_data.dataset.writer import opened
 from informatics_gateway.web.dataset import NeedsToken, create_app
 
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "promises"))
+from documented import commands, key  # noqa: E402
+
 TOKEN = "0123456789abcdef-token"
 INFO = [
     *("InstanceNumber", "PatientID", "RescaleIntercept", "RescaleSlope"),
@@ -199,9 +203,11 @@ def test_the_gateway_serves_the_configured_one_and_says_when_there_is_none(folde
         assert "/api/dataset/patients/{id}" in served.client.get("/api/openapi.json").json()["paths"]
 
 
-def test_the_command_serves_until_it_is_told_to_stop(folder):
-    gantry = Path(sys.executable).with_name("gantry")
-    command = [gantry, "dataset", "serve", folder, "--port", "0"]
+def test_the_command_of_the_page_serves(folder):
+    [words] = [
+        each for each in commands(ROOT / "docs" / "research.md") if key(each) == "gantry dataset serve"
+    ]
+    command = [Path(sys.executable).with_name("gantry"), *words[1:-1], folder, "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as process:
         try:
             assert process.stdout is not None

@@ -6,9 +6,11 @@ import io
 import json
 import os
 import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,12 +21,25 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 from pydicom import dcmread
 
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "promises"))
+from documented import commands, key  # noqa: E402
+
 pytestmark = [pytest.mark.browser, pytest.mark.orthanc, pytest.mark.timeout(180)]
 
 CHROMIUM = Path("/usr/bin/chromium")
 OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 PATIENT = {"PatientName": "Nightingale^Florence", "patient_id": "HOSP-4711"}
 WAITS_MS = 60_000
+BUTTON = f"""
+[[app]]
+name = "torch_free"
+path = "{ROOT / "tests" / "operators" / "apps" / "torch_free"}"
+[[route]]
+called_ae_title = "LUNGS"
+app = "torch_free"
+destinations = ["research-archive"]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +47,8 @@ def gateway(orthanc: Orthanc, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """A running gateway whose one destination is Orthanc."""
     orthanc.clear()
     folder = tmp_path_factory.mktemp("walks")
-    started = Gateway(folder, orthanc.destination(name="research"), environment=orthanc.environment)
+    tables = orthanc.destination(name="research-archive") + BUTTON
+    started = Gateway(folder, tables, environment=orthanc.environment)
     started.start()
     yield started
     started.stop()
@@ -77,11 +93,11 @@ def test_a_folder_of_pictures_and_volumes_lands_in_orthanc(
     page.locator("[name=folder_files]").set_input_files(pictures(tmp_path / "pictures"))
     page.get_by_label("Modality").select_option("MR")
     page.get_by_label("PatientID").fill("STUDY-1")
-    page.locator("[name=to][value=research]").check()
+    page.locator("[name=to][value=research-archive]").check()
     page.get_by_role("button", name="Convert").click()
     said = finished(page)
     assert "Series 4" in said
-    assert "Instances in research 10 of 10 (found by /tools/find)" in said
+    assert "Instances in research-archive 10 of 10 (found by /tools/find)" in said
     stored = orthanc.instances(PatientID="STUDY-1")
     assert len(stored) == 10
     files = [dcmread(io.BytesIO(orthanc.file(each["SOPInstanceUID"]))) for each in stored]
@@ -103,11 +119,11 @@ def test_a_folder_loses_its_patients_twice_under_the_same_pseudonyms(
         page.locator("[name=new_key]").check()
         page.locator("[name=mapping][value=file]").check()
         page.locator("[name=csv]").fill(str(table))
-        page.locator("[name=to][value=research]").check()
+        page.locator("[name=to][value=research-archive]").check()
         page.get_by_role("button", name="De-identify").click()
         said = finished(page)
         assert "Files that went out 4" in said
-        assert "Instances in research 4 of 4" in said
+        assert "Instances in research-archive 4 of 4" in said
         rows.append(list(csv.DictReader(table.read_text().splitlines())))
     assert rows[0] == rows[1]
     assert [row["patient_id"] for row in sorted(rows[0], key=lambda row: row["patient_id"])] == [
@@ -123,27 +139,44 @@ def test_a_folder_loses_its_patients_twice_under_the_same_pseudonyms(
     assert not any(name in gateway.log for name in ("Nightingale", "HOSP-"))
 
 
-def test_a_folder_of_zips_goes_to_orthanc_and_is_counted(
-    orthanc: Orthanc, gateway: Gateway, tmp_path: Path
-) -> None:
+def zipped(folder: Path, name: str, files: list[Path]) -> Path:
+    """A zip as an archive exports it."""
+    folder.mkdir(exist_ok=True)
+    with zipfile.ZipFile(folder / name, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("README.txt", "not DICOM")
+        for path in files:
+            archive.write(path, f"DICOM/{path.name}")
+    return folder / name
+
+
+def test_the_commands_of_the_page_send_zips(orthanc: Orthanc, gateway: Gateway, tmp_path: Path) -> None:
     uids = set()
-    (tmp_path / "zips").mkdir()
     for number in range(3):
         files = ct_series(tmp_path / f"{number}", slices=3, patient_id=f"Z{number}")
         uids |= {str(dcmread(path).SOPInstanceUID) for path in files}
-        with zipfile.ZipFile(tmp_path / "zips" / f"{number}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("README.txt", "not DICOM")
-            for path in files:
-                archive.write(path, f"DICOM/{path.name}")
+        zipped(tmp_path / "zips", f"{number}.zip", files)
+    export = zipped(tmp_path, "export.zip", ct_series(tmp_path / "more", slices=5))
+    where = {"path/to/zips": tmp_path / "zips", "path/to/export.zip": export}
+    sent = [
+        send([str(where.get(word, word)) for word in words[1:]], gateway, orthanc)
+        for words in commands(ROOT / "docs" / "research.md")
+        if key(words) == "gantry send"
+    ]
+    assert [(each["instances"], each["present"], each["skipped"]) for each in sent] == [(9, 9, 3), (5, 5, 1)]
+    stored = [each for number in range(3) for each in orthanc.instances(PatientID=f"Z{number}")]
+    assert {each["SOPInstanceUID"] for each in stored} == uids
+    gateway.wait(lambda jobs: len(jobs) == 1)
+
+
+def send(words: list[str], gateway: Gateway, orthanc: Orthanc) -> dict[str, Any]:
+    """What a command answers."""
     done = subprocess.run(
-        [GANTRY, "send", tmp_path / "zips", "--to", "research", "--config", gateway.config, "--json"],
-        env=os.environ | orthanc.environment,
+        [GANTRY, *words, "--json"],
+        env=os.environ | orthanc.environment | {"GANTRY_CONFIG": str(gateway.config)},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    sent = json.loads(done.stdout)
-    assert (sent["instances"], sent["present"], sent["series"], sent["skipped"]) == (9, 9, 3, 3)
-    stored = [each for number in range(3) for each in orthanc.instances(PatientID=f"Z{number}")]
-    assert {each["SOPInstanceUID"] for each in stored} == uids
+    assert done.returncode == 0, done.stdout + done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer

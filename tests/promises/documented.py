@@ -29,7 +29,7 @@ def key(words: list[str]) -> str:
             return " ".join((script, *rest[:1]))
         case "docker", "compose", verb, *_:
             return f"docker compose {verb}"
-        case "gantry", ("serve" | "doctor" | "convert") as verb, *_:
+        case "gantry", ("serve" | "doctor" | "convert" | "send") as verb, *_:
             return f"gantry {verb}"
         case "gantry", noun, verb, *_:
             return f"gantry {noun} {verb}"

@@ -36,10 +36,12 @@ destinations = ["folder"]
 PATH = "my_tool"  # tests/line/test_path.py
 ELSEWHERE = {
     "gantry convert",
+    "gantry send",
     "gantry serve",
     "gantry apps check",
     "gantry dataset build",
     "gantry dataset export",
+    "gantry dataset serve",
     "gantry deidentify path/to/dicom",
     "gantry deidentify verify",
     "gantry deidentify reidentify",

@@ -41,6 +41,8 @@ RUN_BY = {
     "gantry convert": "tests/gateway/test_convert_cli.py::test_the_commands_of_the_page",
     "gantry dataset build": "tests/line/test_research_dataset.py",
     "gantry dataset export": "tests/line/test_research_dataset.py",
+    "gantry dataset serve": "tests/gateway/test_dataset_api.py::test_the_command_of_the_page_serves",
+    "gantry send": "tests/line/test_research_walks.py::test_the_commands_of_the_page_send_zips",
 }
 
 
