@@ -149,6 +149,12 @@ def test_a_name_in_an_attribute_that_the_table_does_not_expect_it_in_goes():
     assert not done.ConvolutionKernel
 
 
+def test_of_a_coded_string_only_the_strange_value_goes():
+    values = ["DERIVED", "PERFUSION", NAME.upper(), f"X_{NAME.upper()}"]
+    done = after(ct(PatientName=f"Perfusion^{NAME}", ImageType=values))
+    assert list(done.ImageType) == ["DERIVED", "PERFUSION", "ANONYMIZED", "ANONYMIZED"]
+
+
 def test_private_attributes_stay_only_where_they_are_safe():
     dataset = ct()
     siemens = dataset.private_block(0x0019, "SIEMENS MR HEADER", create=True)

@@ -15,7 +15,7 @@ from . import dates
 from .profile import CLEAN_DESCRIPTORS, MODIFIED_DATES, RETAIN_UIDS, SAFE_PRIVATE, Profile, Rule
 from .pseudonyms import Key
 from .substitutes import TEXT, dummy, empty
-from .words import clean_text, searched
+from .words import clean_text, is_long, searched, text_words
 
 KEEP, REMOVE = Rule("K", "K"), Rule("X", "X")
 DATES = frozenset({"DA", "DT"})
@@ -108,7 +108,7 @@ class Cleaner:
         elif vr == "AS" and tag not in self.profile.choices:
             self._set(dataset, tag, vr, dates.cap_age(_text(dataset, tag)))
         elif vr in ECHOING and self._echoes(dataset, tag):
-            dataset[tag] = empty(tag, vr)
+            self._silence(dataset, tag, vr)
 
     def _clean(self, dataset: Dataset, tag: BaseTag, vr: str, rule: Rule) -> None:
         """Dates are moved, times stay, texts keep known words, sequences are cleaned; else the fallback."""
@@ -189,6 +189,18 @@ class Cleaner:
 
     def _set(self, dataset: Dataset, tag: BaseTag, vr: str, value: str | list[str]) -> None:
         dataset[tag] = DataElement(tag, vr, value) if value else empty(tag, vr)
+
+    def _silence(self, dataset: Dataset, tag: BaseTag, vr: str) -> None:
+        """Empty what says the patient's name; of a coded string only the value that does, and is no usual word."""
+        if vr != "CS":
+            dataset[tag] = empty(tag, vr)
+            return
+        strange = {word for word in self.words if is_long(word)} - self.profile.words
+        values = [str(value) for value in _values(dataset, tag)]
+        said = [strange & {value.casefold(), *text_words(value.replace("_", " "))} for value in values]
+        dataset[tag] = DataElement(
+            tag, vr, ["ANONYMIZED" if own else v for v, own in zip(values, said, strict=True)]
+        )
 
     def _is_safe(self, dataset: Dataset, tag: BaseTag) -> bool:
         """Whether the profile's safe list has this private attribute (PS3.15 section E.3.10)."""
