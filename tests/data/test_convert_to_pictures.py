@@ -129,6 +129,8 @@ def test_what_a_jpeg_says_about_people_and_places_stays_behind(tmp_path):
     exif = Image.Exif()
     exif[0x010E] = "Yamada Taro, 1950"
     Image.fromarray(COLOUR).save(tmp_path / "a.jpg", exif=exif, comment="MRN 4711")
+    with (tmp_path / "a.jpg").open("ab") as file:
+        file.write(b"behind the image: MRN 4711")
     plain = io.BytesIO()
     Image.fromarray(COLOUR).save(plain, "JPEG")
     dataset = one(tmp_path, "a.jpg")

@@ -10,6 +10,7 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK
+import tifffile
 from convert_inputs import instances, left, nifti, ramp, to_dicom
 from PIL import Image
 
@@ -115,6 +116,25 @@ def test_a_tree_leaves_out_what_it_must_and_says_why(tmp_path):
     assert reasons["dicom/0001-0001.dcm"] == "It is DICOM already."
     assert "no header of NIfTI" in reasons["bad.nii"]
     assert sorted(path.name for path in made.files) == left(tmp_path / "out")
+
+
+def test_a_file_that_breaks_off_leaves_no_instance_of_its_own(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    with tifffile.TiffWriter(folder / "a.tif") as file:
+        for size in (9, 8, 300):  # of three kinds, so three instances
+            file.write(np.zeros((size, size), np.uint16))
+    content = (folder / "a.tif").read_bytes()
+    with tifffile.TiffFile(folder / "a.tif") as file:
+        [at] = file.pages[2].dataoffsets
+        tag = file.pages[2].tags["StripOffsets"].valueoffset
+    (folder / "a.tif").write_bytes(
+        content[:tag] + (at + len(content)).to_bytes(4, "little") + content[tag + 4 :]
+    )
+    Image.fromarray(np.eye(3, dtype=np.uint8)).save(folder / "b.png")
+    made = to_dicom(folder, tmp_path / "out", "OT")
+    assert [each.name for each in made.skipped] == ["a.tif"]
+    assert left(tmp_path / "out") == ["0001-0001.dcm"]
 
 
 def test_nothing_to_convert(tmp_path):

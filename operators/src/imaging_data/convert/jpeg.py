@@ -4,6 +4,7 @@
 ISO/IEC 10918-1 Annex B.  No pixel is decoded here.
 """
 
+import re
 from dataclasses import dataclass
 
 SOI, EOI, SOS, COM = 0xD8, 0xD9, 0xDA, 0xFE
@@ -11,12 +12,15 @@ BASELINE = 0xC0
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # start of frame, of any process
 APPLICATION = range(0xE0, 0xF0)
 KEPT = (0xE0, 0xE2, 0xEE)  # JFIF, the colour profile, Adobe's colour transform: what decoding needs
+MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # not a stuffed zero, a restart or a fill byte
 ADOBE = b"Adobe"
 
 
 @dataclass(frozen=True)
 class Jpeg:
-    """content: the file without Exif, XMP and comments, which may name people and places; its image is as it was.
+    """content: the file without Exif, XMP, comments and what follows the image, which may name people and places.
+
+    The coded image is as it was.
 
     process: the marker of the frame header.
     rgb: three components that are red, green and blue as they are.
@@ -44,8 +48,9 @@ def parse_jpeg(content: bytes) -> Jpeg | None:
         if len(segment) < 2 + length or length < 2:
             return None
         if marker == SOS:
-            kept.append(content[at:])
-            return _described(b"".join(kept), frame, adobe)
+            end = _end_of_image(content, at)
+            kept.append(content[at:end])
+            return _described(b"".join(kept), frame, adobe) if end else None
         if marker in FRAMES:
             frame = segment
         if marker == 0xEE and segment[4:9] == ADOBE:
@@ -54,6 +59,15 @@ def parse_jpeg(content: bytes) -> Jpeg | None:
             kept.append(segment)
         at += 2 + length
     return None
+
+
+def _end_of_image(content: bytes, at: int) -> int:
+    """Where the image ends whose first scan begins `at`; 0 when it does not."""
+    while found := MARKER.search(content, at):
+        if content[found.end() - 1] == EOI:
+            return found.end()
+        at = found.end() + int.from_bytes(content[found.end() : found.end() + 2], "big")
+    return 0
 
 
 def _described(content: bytes, frame: bytes, adobe: bytes) -> Jpeg | None:

@@ -3,6 +3,7 @@
 
 import hashlib
 import re
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -129,11 +130,7 @@ class _Run:
         if series.uid in self.series:
             self.skipped.append(Skipped(item.name, "Another file holds the same."))
             return
-        try:
-            self.series[series.uid], notes = self._written(item, series, folder)
-        except ImagingDataError:
-            self._take_away_others(folder)
-            raise
+        self.series[series.uid], notes = self._written(item, series, folder)
         self.notes += [f"{item.name}: {note}" for note in notes]
 
     def _written(
@@ -141,18 +138,19 @@ class _Run:
     ) -> tuple[ConvertedSeries, tuple[str, ...]]:
         name = f"{len(self.series) + 1:04}"
         if slides.is_slide(item.ending, series.modality):
-            return slides.slide_to_dicom(item.paths[0], series, folder, name), ()
+            return self._slide(item.paths[0], series, folder, name), ()
         images, notes = images_of(item, series, self.options.affine)
         if self.total == 1 and isinstance(images, CrossSections):  # then its slices are what is counted
             images = _counted(images, self.at)
         return write_series(images, series, folder, name), notes
 
-    def _take_away_others(self, folder: Path) -> None:
-        """What there is of a series that came to nothing."""
-        whole = {name for series in self.series.values() for name in series.files}
-        for path in folder.iterdir():
-            if path.name not in whole:
-                path.unlink()
+    def _slide(self, source: Path, series: NewSeries, folder: Path, name: str) -> ConvertedSeries:
+        """Written by another package, under names of its own, in a folder that goes when it fails."""
+        with tempfile.TemporaryDirectory(dir=folder) as own:
+            made = slides.slide_to_dicom(source, series, Path(own), name)
+            for file in made.files:
+                Path(own, file).rename(folder / file)
+        return made
 
     def _skip(self, item: Item, error: ImagingDataError) -> None:
         self.skipped.append(Skipped(item.name, str(error)))

@@ -21,6 +21,7 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
+from ..errors import ImagingDataError
 from ..hashing import content_sha256
 from ..identifiers import derive_uid
 from ..values import text_of
@@ -82,15 +83,21 @@ class Studies:
 def write_series(images: Iterable[Dataset], series: NewSeries, folder: Path, name: str) -> ConvertedSeries:
     """Write each of `images` to `folder` as NAME-0001.dcm and so on, completed and with its UIDs.
 
-    `targets.whole_folder` sees that they are on the disk.  Raises OSError when one cannot be written.
+    `targets.whole_folder` sees that they are on the disk.  After an error of the converter none of
+    them is left.  Raises OSError when one cannot be written.
     """
     files: list[str] = []
     sop_class_uid = ""
-    for number, dataset in enumerate(images, start=1):
-        complete(dataset, series, number)
-        sop_class_uid = str(dataset.SOPClassUID)
-        files.append(f"{name}-{number:04}.dcm")
-        dataset.save_as(folder / files[-1], enforce_file_format=True, overwrite=False)
+    try:
+        for number, dataset in enumerate(images, start=1):
+            complete(dataset, series, number)
+            sop_class_uid = str(dataset.SOPClassUID)
+            files.append(f"{name}-{number:04}.dcm")
+            dataset.save_as(folder / files[-1], enforce_file_format=True, overwrite=False)
+    except ImagingDataError:
+        for written in files:
+            (folder / written).unlink(missing_ok=True)
+        raise
     return ConvertedSeries(
         series.study_instance_uid, series.uid, sop_class_uid, series.modality, tuple(files)
     )
