@@ -5,22 +5,18 @@ import json
 import shutil
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
 import SimpleITK
-from builders import ct_series, override
-from highdicom import AlgorithmIdentificationSequence
-from highdicom.seg import Segmentation, SegmentDescription
+from builders import ct_series
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from pydicom import Dataset, FileMetaDataset, dcmread
-from pydicom.sr.codedict import codes
-from pydicom.uid import ExplicitVRLittleEndian, RLELossless, generate_uid
+from label_files import HOLE, OUTER, seg, structure_set
+from pydicom import Dataset, dcmread
 from skimage.draw import polygon2mask
 
 from imaging_data import UnreadableInstance, find_instances, read_volume
@@ -35,7 +31,6 @@ TILTED = {
     "ImageOrientationPatient": [0.8, 0.6, 0.0, 0.0, 0.0, -1.0],
     "ImagePositionPatient": lambda index: [10 - 1.5 * index, 10 + 2.0 * index, 10.0],
 }
-NAMES = ("Spleen", "Liver", "Kidney")
 
 
 @pytest.fixture(scope="module", params=["axial", "tilted"])
@@ -44,27 +39,6 @@ def source(request, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("source") / "ct"
     ct_series(folder, *SHAPE, **(TILTED if request.param == "tilted" else {}))
     return folder
-
-
-def seg(source: Path, target: Path, pixels: np.ndarray, kind: str) -> Path:
-    """A segmentation that highdicom writes; pixels: on the volume's grid, segments on the last axis if several."""
-    volume = read_volume(find_instances(source).series[0])
-    headers = [dcmread(one.path) for one, _ in volume.sources]
-    count = pixels.shape[-1] if pixels.ndim == 4 else max(int(pixels.max()), 1)
-    algorithm = AlgorithmIdentificationSequence("test", codes.cid7162.ArtificialIntelligence, "1")
-    described = [
-        SegmentDescription(number, NAMES[number - 1], codes.SCT.Organ, getattr(codes.SCT, NAMES[number - 1]),
-                           "AUTOMATIC", algorithm) for number in range(1, count + 1)
-    ]  # fmt: skip
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        dataset = Segmentation(
-            headers, pixels, kind, described, generate_uid(), 1, generate_uid(), 1, "test", "test", "1", "1",
-            max_fractional_value=200,
-            transfer_syntax_uid=ExplicitVRLittleEndian if kind == "BINARY" else RLELossless,
-        )  # fmt: skip
-    dataset.save_as(target)
-    return target
 
 
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -168,38 +142,6 @@ def test_a_damaged_segmentation_is_refused_and_leaves_nothing(source, tmp_path, 
     with pytest.raises(UnreadableInstance, match=says):
         convert_from_dicom(path, tmp_path / "new" / "out.nii")
     assert [one.name for one in tmp_path.iterdir()] == ["seg.dcm"]
-
-
-def structure_set(source: Path, target: Path, polygons: list, **attributes) -> Path:
-    """An RT Structure Set of one region; polygons: (slice, points as row and column) on the volume's grid."""
-    volume = read_volume(find_instances(source).series[0])
-    dataset, series, study, frame = Dataset(), Dataset(), Dataset(), Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.SOPClassUID, dataset.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.481.3", generate_uid()
-    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = generate_uid(), generate_uid()
-    dataset.Modality = "RTSTRUCT"
-    series.SeriesInstanceUID = volume.series.series_instance_uid
-    study.RTReferencedSeriesSequence, frame.RTReferencedStudySequence = [series], [study]
-    dataset.ReferencedFrameOfReferenceSequence = [frame]
-    region, drawn = Dataset(), Dataset()
-    region.ROINumber, region.ROIName, region.ROIGenerationAlgorithm = 3, "Lesion 病変", "MANUAL"
-    drawn.ReferencedROINumber, drawn.ContourSequence = 3, []
-    for at, points in polygons:
-        contour = Dataset()
-        contour.ContourGeometricType, contour.NumberOfContourPoints = "CLOSED_PLANAR", len(points)
-        places = [volume.affine @ [at, row, column, 1] for row, column in points]
-        contour.ContourData = [f"{value:.6f}" for place in places for value in place[:3]]
-        override(contour, 0, attributes)
-        drawn.ContourSequence.append(contour)
-    dataset.SpecificCharacterSet = "ISO_IR 192"
-    dataset.StructureSetROISequence, dataset.ROIContourSequence = [region], [drawn]
-    dataset.save_as(target, enforce_file_format=True)
-    return target
-
-
-OUTER = [(1.5, 2.5), (1.5, 15.2), (9.3, 15.2), (10.1, 4.4)]
-HOLE = [(3.5, 5.5), (3.5, 9.5), (6.5, 9.5), (6.5, 5.5)]
 
 
 def test_contours_are_filled_with_their_holes(source, tmp_path):

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A volume goes to other packages and comes back with the same values at the same places."""
 
+import doctest
+from pathlib import Path
+
 import nibabel
 import numpy as np
 import pytest
@@ -152,3 +155,17 @@ def test_a_missing_package_says_how_it_comes(volume, monkeypatch):
     with pytest.raises(MissingPackage, match="xarray") as caught:
         to_xarray(volume)
     assert "gantry[research]" in caught.value.hint
+
+
+def test_the_lines_of_the_page(tmp_path, monkeypatch):
+    """docs/research.md, for an app's author: doctests, as they stand there."""
+    page = (Path(__file__).parents[2] / "docs" / "research.md").read_text()
+    lines = page.partition("### For an app's author\n")[2].partition("\n## ")[0].replace("```\n", "\n")
+    monkeypatch.chdir(tmp_path)
+    ct_series(tmp_path / "path/to/ct")
+    said: list[str] = []
+    test = doctest.DocTestParser().get_doctest(lines, {}, "research.md", None, 0)
+    result = doctest.DocTestRunner(verbose=False).run(test, out=said.append)
+    assert result.attempted >= 15
+    assert result.failed == 0, "".join(said)
+    assert (tmp_path / "bone.dcm").is_file()

@@ -4,6 +4,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from pydicom import Dataset
 
 from ..checks import check_voxels
 from ..errors import NotAVolume, UnevenSpacing, UnreadableInstance, UnsupportedPixels, naming
-from ..instances import SeriesInstance
+from ..instances import SeriesInstance, read_instance
 from ..parts import Parts
 from ..pixels import NATIVE, PixelFormat, stored_values
 from ..slices import Slice, frames_of
@@ -27,12 +28,13 @@ KINDS = ("BINARY", "LABELMAP", "FRACTIONAL")
 ON_PLANE = 0.1  # of the spacing: how far a frame may lie off the plane of its slice
 
 
-def read_segmentation(instance: SeriesInstance, reference: Grid | None = None) -> Labels:
-    """The segments on the grid of the series that they were drawn on, or on the smallest that holds the frames.
+def read_segmentation(source: SeriesInstance | Path, reference: Grid | None = None) -> Labels:
+    """The segments of an instance or a file, on the grid that `reference` is or on the smallest that holds them.
 
-    reference: that series' grid; it is used where every frame lies on one of its slices.
+    reference: the grid of the series that they were drawn on; used where every frame lies on one of its slices.
     Raises UnreadableInstance, UnsupportedPixels and NotAVolume with what is wrong with the object.
     """
+    instance = read_instance(source) if isinstance(source, Path) else source
     with naming(instance.path.name):
         kind = text_of(instance.dataset, "SegmentationType")
         if text_of(instance.dataset, "SOPClassUID") not in SEGMENTATIONS or kind not in KINDS:
