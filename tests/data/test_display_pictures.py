@@ -19,7 +19,18 @@ from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 from radiograph_files import lookup_table
 
 from imaging_data import NotDicom, UnreadableInstance, UnsupportedPixels, UnsupportedTransferSyntax
-from imaging_data.display import Options, Rule, encode_png, grey_levels, picture, pictures, png, write_png
+from imaging_data.display import (
+    Options,
+    Rule,
+    decoded,
+    encode_png,
+    grey_levels,
+    picture,
+    pictures,
+    png,
+    write_png,
+)
+from imaging_data.display.frames import parts_of
 from imaging_data.errors import TargetExists
 
 RANDOM = np.random.default_rng(5)
@@ -135,6 +146,9 @@ def test_each_frame_has_its_own_window_and_rescale(tmp_path: Path, compressed):
     assert found[2].rendering.rule is Rule.TABLE
     assert all(np.array_equal(one.array, grey_levels(path, n)) for n, one in enumerate(pictures(path)))
     assert [one.rendering.view for one in pictures(path, Options("all"))] == [1, 2, 1, 2, 1]
+    once = decoded(parts_of(path))
+    assert not once.pixels.encapsulated
+    assert all(np.array_equal(one.array, grey_levels(path, n)) for n, one in enumerate(pictures(once)))
     assert dcmread(path).NumberOfFrames == 3
 
 

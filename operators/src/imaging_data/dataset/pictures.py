@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..display import Options, Picture, encode_png, pictures
+from ..display import Options, Picture, decoded, encode_png, pictures
 from ..errors import ImagingDataError, UnsupportedPixels
 from ..files import read_file
 from ..hashing import file_sha256
@@ -160,7 +160,7 @@ def _make(task: Task) -> Made:
     """What can be made of one image.  Nothing is raised: an error would lose its hint between processes."""
     try:
         content, _ = read_file(Path(task.path))
-        parts = split(content)
+        parts = decoded(split(content))
         sha256 = hashlib.sha256(content).hexdigest()
         shown = list(pictures(parts, task.options)) if task.options else []
         pixels = _pixel_sha256(parts, shown)

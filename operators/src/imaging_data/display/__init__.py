@@ -7,6 +7,7 @@ from .files import (
     pictures,
     write_png,
 )
+from .frames import decoded
 from .png import encode_png
 from .rendering import Options, Picture, Rendering, Rule, Window
 
@@ -16,6 +17,7 @@ __all__ = [
     "Rendering",
     "Rule",
     "Window",
+    "decoded",
     "encode_png",
     "grey_levels",
     "picture",

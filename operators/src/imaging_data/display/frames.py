@@ -17,6 +17,7 @@ from ..elements import PixelSpan
 from ..errors import UnreadableInstance, UnsupportedPixels
 from ..files import read_file
 from ..parts import Parts, split
+from ..pixels import GREY, PixelFormat, stored_values
 from ..values import PER_FRAME, SHARED, group_values, items_of, numbers_of, text_of
 
 # Pixel Value Transformation (PS3.3 section C.7.6.16.2.9) and Frame VOI LUT (section C.7.6.16.2.10)
@@ -64,6 +65,20 @@ def _copy(dataset: Dataset) -> Dataset:
     implicit, little = dataset.original_encoding[:2]
     copy.set_original_encoding(implicit, little, dataset.original_character_set)
     return copy
+
+
+def decoded(parts: Parts) -> Parts:
+    """The same instance with its grey pixel data decoded, for whoever needs them more than once.
+
+    What is not compressed, or not grey, is as it was.  Raises as `pixels.stored_values`.
+    """
+    grey = text_of(parts.dataset, "PhotometricInterpretation") in GREY
+    if not grey or parts.pixels is None or not parts.pixels.encapsulated:
+        return parts
+    stored, _ = stored_values(parts, PixelFormat.of(parts.dataset))
+    content = stored.astype(stored.dtype.newbyteorder("<"), copy=False).tobytes()
+    span = PixelSpan("PixelData", "OW", 0, len(content), False)
+    return Parts(parts.dataset, UID(ExplicitVRLittleEndian), content, span)
 
 
 def frame_count(dataset: Dataset) -> int:
