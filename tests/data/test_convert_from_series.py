@@ -2,6 +2,7 @@
 """Series of images become volumes of other formats, voxel by voxel at the same places."""
 
 import json
+import resource
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,8 @@ from hypothesis.extra.numpy import arrays
 from pydicom import dcmread
 from pydicom.uid import JPEG2000Lossless
 
-from imaging_data import find_instances, read_volume
+from imaging_data import UnreadableInstance, find_instances, read_volume
+from imaging_data.convert.errors import NothingToConvert, TargetExists, UnknownFormat
 from imaging_data.convert.from_dicom import FromDicom, convert_from_dicom
 from imaging_data.display import encode_png, picture
 from imaging_data.errors import GantryTilt
@@ -200,3 +202,72 @@ def test_a_tilted_gantry_is_resampled_when_asked(tmp_path):
         convert_from_dicom(tmp_path / "ct", tmp_path / "out.nii")
     image = nifti(tmp_path / "ct", tmp_path, resample=True)
     assert np.allclose(image.header.get_zooms(), (1, 1, 2.5))
+
+
+def test_several_series_have_their_uids_and_the_others_reasons(tmp_path):
+    ct_series(tmp_path / "in" / "a", study="2.25.1", series="2.25.11")
+    mr_series(tmp_path / "in" / "b", study="2.25.1", series="2.25.12")
+    ct_series(tmp_path / "in" / "c", study="2.25.1", series="2.25.13", ImagePositionPatient=None)
+    (tmp_path / "in" / "notes.txt").write_text("no DICOM")
+    steps: list[tuple[int, int]] = []
+    made = convert_from_dicom(
+        tmp_path / "in", tmp_path / "out.nii", on_progress=lambda *step: steps.append(step)
+    )
+    assert [path.name for path in made.files] == ["out-2.25.11.nii", "out-2.25.12.nii"]
+    assert [(one.modality, one.series_instance_uid) for one in made.series] == [
+        ("CT", "2.25.11"),
+        ("MR", "2.25.12"),
+    ]
+    assert [one.name for one in made.skipped] == ["notes.txt", "2.25.13"]
+    assert "ImagePositionPatient" in made.skipped[1].reason
+    assert steps == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out-2.25.11.nii", "out-2.25.12.nii"]
+
+
+@pytest.mark.parametrize("ending", ["nii", "nii.gz", "npy", "nrrd", "png"])
+def test_nothing_is_overwritten(tmp_path, ending):
+    [path, *_] = ct_series(tmp_path / "ct", slices=1)
+    (tmp_path / f"out.{ending}").write_text("mine")
+    with pytest.raises(TargetExists):
+        convert_from_dicom(path, tmp_path / f"out.{ending}")
+    assert (tmp_path / f"out.{ending}").read_text() == "mine"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("ending", ["nii", "nii.gz", "npy", "mha", "png"])
+def test_a_full_disk_leaves_nothing(tmp_path, ending):
+    ct_series(
+        tmp_path / "ct",
+        4,
+        128,
+        128,
+        pixels=np.random.default_rng(1).integers(0, 4096, (4, 128, 128), np.uint16),
+    )
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"File too large|cannot be written|requested and"):
+            convert_from_dicom(tmp_path / "ct", tmp_path / "new" / f"out.{ending}")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [path.name for path in tmp_path.iterdir()] == ["ct"]
+
+
+def test_a_file_that_is_cut_off_is_named_and_leaves_nothing(tmp_path):
+    paths = ct_series(tmp_path / "ct")
+    whole = paths[3].read_bytes()
+    paths[3].write_bytes(whole[:-100])
+    with pytest.raises(UnreadableInstance, match=paths[3].name):
+        convert_from_dicom(tmp_path / "ct", tmp_path / "new" / "out.nii")
+    assert [path.name for path in tmp_path.iterdir()] == ["ct"]
+
+
+def test_what_cannot_be_converted_says_so(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(NothingToConvert):
+        convert_from_dicom(tmp_path / "empty", tmp_path / "out.nii")
+    ct_series(tmp_path / "ct")
+    with pytest.raises(UnknownFormat, match=r"out\.tiff"):
+        convert_from_dicom(tmp_path / "ct", tmp_path / "out.tiff")
+    with pytest.raises(UnknownFormat):
+        convert_from_dicom(tmp_path / "ct", tmp_path / ".nii")

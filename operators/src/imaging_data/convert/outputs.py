@@ -75,6 +75,17 @@ def _name(partial: Path, target: Path) -> None:
         os.close(descriptor)
     try:
         os.link(partial, target)
+        partial.unlink()
     except FileExistsError:
         raise TargetExists(f"{target}") from None
-    partial.unlink()
+    except OSError:  # a file system without hard links: take the name first
+        _take(target)
+        partial.replace(target)
+
+
+def _take(target: Path) -> None:
+    """Make `target`, empty, or raise TargetExists."""
+    try:
+        target.open("xb").close()
+    except FileExistsError:
+        raise TargetExists(f"{target}") from None
