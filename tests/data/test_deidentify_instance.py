@@ -8,6 +8,8 @@ from deidentify_inputs import DATE, ID, KEY, MARKS, NAME, UID_ROOT, ct, encoded,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from imaging_data import read_header
@@ -149,6 +151,17 @@ def test_a_name_in_an_attribute_that_the_table_does_not_expect_it_in_goes():
     assert not done.ConvolutionKernel
 
 
+def test_what_is_not_what_its_attribute_holds_goes():
+    dataset = ct(SeriesNumber="1", SliceLocation="1.5 ", ContentTime="101112")
+    for tag, vr in ((0x00180060, "DS"), (0x00200013, "IS"), (0x00280106, "LT"), (0x00080033, "TM")):
+        dataset[tag] = RawDataElement(Tag(tag), vr, 12, b"HIV positive", 0, False, True)
+    dataset[0x00281054] = RawDataElement(Tag(0x00281054), "OB", 10, NAME.encode() + b" ", 0, False, True)
+    content = out(dataset)
+    assert b"HIV" not in content
+    assert NAME.encode() not in content
+    assert (read_header(content).SliceLocation, read_header(content).SeriesNumber) == (1.5, 1)
+
+
 def test_of_a_coded_string_only_the_strange_value_goes():
     values = ["DERIVED", "PERFUSION", NAME.upper(), f"X_{NAME.upper()}"]
     done = after(ct(PatientName=f"Perfusion^{NAME}", ImageType=values))
@@ -252,12 +265,14 @@ def test_a_report_keeps_codes_and_numbers_and_loses_texts_and_names():
     assert done.ContentSequence[1].PersonName == "ANONYMIZED"
 
 
+@pytest.mark.filterwarnings("ignore:Unknown encoding")
 @pytest.mark.parametrize(
     ("dataset", "says"),
     [
         (_report(), "structured document"),
         (ct(EncapsulatedDocument=b"%PDF"), "whole document"),
         (ct(BurnedInAnnotation="YES"), "burned into"),
+        (ct(SpecificCharacterSet="ISO_IR 999"), "SpecificCharacterSet"),
     ],
 )
 def test_what_cannot_be_cleaned_is_held_back(dataset, says):

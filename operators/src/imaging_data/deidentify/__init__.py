@@ -2,7 +2,8 @@
 """DICOM without the patient: PS3.15 Annex E, pseudonyms that are keyed, text in pixels."""
 
 from .files import Deidentified, deidentify_files
-from .instance import Changed, HeldBack, deidentify
+from .holding import HeldBack
+from .instance import Changed, deidentify
 from .mapping import Mapping
 from .profile import Profile
 from .pseudonyms import Key

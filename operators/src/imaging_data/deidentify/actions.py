@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The actions of PS3.15 Table E.1-1a on the elements of one instance, in its sequences too."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from pydicom import DataElement, Dataset
+from pydicom.charset import python_encoding
 from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
@@ -12,6 +14,7 @@ from pydicom.tag import BaseTag
 
 from ..values import UNREADABLE
 from . import dates
+from .holding import HeldBack
 from .profile import CLEAN_DESCRIPTORS, MODIFIED_DATES, RETAIN_UIDS, SAFE_PRIVATE, Profile, Rule
 from .pseudonyms import Key
 from .substitutes import TEXT, dummy, empty
@@ -20,8 +23,15 @@ from .words import clean_text, is_long, searched, text_words
 KEEP, REMOVE = Rule("K", "K"), Rule("X", "X")
 DATES = frozenset({"DA", "DT"})
 ECHOING = TEXT | {"CS", "UR", "UN"}  # VRs in which the patient's name may stand where the table expects none
+WRITTEN = TEXT | {"CS", "UI", "UR", "DS", "IS", "DA", "DT", "TM", "AS"}  # in letters and digits
+NUMBERS = {  # what values in digits may look like; anything else in them is not kept
+    **dict.fromkeys(("DS", "IS"), re.compile(rb"[0-9+\-.eE\\ \0]*")),
+    **dict.fromkeys(("DA", "DT", "TM"), re.compile(rb"[0-9+\-.:\\ \0]*")),
+    "AS": re.compile(rb"[0-9DWMY\\ \0]*"),
+}
 PATIENT_ID, PATIENT_NAME = BaseTag(0x00100020), BaseTag(0x00100010)
 CODES = range(0x00080100, 0x00080125)  # Code Sequence Macro (PS3.3 section 8.8)
+CHARACTER_SET = BaseTag(0x00080005)
 CODE_MEANING, CODING_SCHEME = BaseTag(0x00080104), BaseTag(0x00080102)
 # Coding schemes of PS3.16 section 8 whose meanings no hospital writes.
 PUBLIC = frozenset({
@@ -67,8 +77,18 @@ class Cleaner:
 
     def clean(self, dataset: Dataset, rules: Mapping[int, Rule], cleaning: bool = False) -> None:
         """All elements of `dataset`; cleaning: free text that the table does not name is cleaned, too."""
+        if (
+            CHARACTER_SET in dataset
+            and not {*map(str, _values(dataset, CHARACTER_SET))} <= python_encoding.keys()
+        ):
+            raise HeldBack(
+                "Its SpecificCharacterSet is none of PS3.3 section C.12.1.1.2: names cannot be read."
+            )
         for tag in list(dataset.keys()):
-            self._element(dataset, tag, rules, cleaning)
+            try:
+                self._element(dataset, tag, rules, cleaning)
+            except UNREADABLE:  # a value that is not what its VR says is kept by no rule
+                dataset.pop(tag, None)
         self._drop_creators(dataset)
 
     def _element(self, dataset: Dataset, tag: BaseTag, rules: Mapping[int, Rule], cleaning: bool) -> None:
@@ -80,11 +100,8 @@ class Cleaner:
         rule = self.profile.choices.get(tag) or rules.get(tag) or self._unlisted(dataset, tag, vr, cleaning)
         if rule.action == "X" or not vr:
             del dataset[tag]
-            return
-        try:
+        else:
             self._actions[rule.action](dataset, tag, vr, rule)
-        except UNREADABLE:  # a value that is not what its VR says is kept by no rule
-            del dataset[tag]
 
     def _unlisted(self, dataset: Dataset, tag: BaseTag, vr: str, cleaning: bool) -> Rule:
         """What the table does not name stays, but for names, dates, UIDs, graphics and what is not known."""
@@ -230,13 +247,22 @@ class Cleaner:
 
 
 def _vr(dataset: Dataset, tag: BaseTag) -> str:
-    """The VR that the element says, else the dictionary's; "" where PS3.6 does not know the attribute."""
+    """The VR that the element says, else the dictionary's.
+
+    "" where PS3.6 does not know the attribute, or where text or anything else stands in place of numbers.
+    """
     try:
         known = dictionary_VR(tag)
     except KeyError:
         return ""
-    said = dataset.get_item(tag).VR
-    return known if said in (None, "UN") or tag in (PATIENT_ID, PATIENT_NAME) else str(said)
+    raw = dataset.get_item(tag)
+    said = known if raw.VR in (None, "UN") or tag in (PATIENT_ID, PATIENT_NAME) else str(raw.VR)
+    if said in TEXT and known not in WRITTEN:
+        return ""
+    if known in ECHOING and said not in WRITTEN:
+        return known
+    plain = NUMBERS.get(said)
+    return said if plain is None or not isinstance(raw.value, bytes) or plain.fullmatch(raw.value) else ""
 
 
 def _values(dataset: Dataset, tag: BaseTag) -> list[object]:

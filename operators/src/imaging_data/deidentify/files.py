@@ -17,9 +17,10 @@ from pydicom.uid import MediaStorageDirectoryStorage
 from ..errors import ImagingDataError, NotDicom
 from ..files import read_file
 from ..parts import Parts, split
-from ..values import text_of
+from ..values import UNREADABLE, text_of
 from .encode import encode
-from .instance import HeldBack, deidentify
+from .holding import HeldBack
+from .instance import deidentify
 from .mapping import Mapping, Original
 from .pixels import clean_pixels
 from .places import CannotWrite, check_apart, files_of, locked, put
@@ -179,7 +180,11 @@ def _out(job: Job, path: Path, parts: Parts) -> Out:
     dataset, patient = changed.dataset, changed.patient
     folder = job.target / dataset.StudyInstanceUID / dataset.SeriesInstanceUID
     new = folder / f"{dataset.SOPInstanceUID}.dcm"
-    put(new, encode(dataset, clean))
+    try:
+        content = encode(dataset, clean)
+    except UNREADABLE as error:  # such as a value of the profile that the character set lacks
+        raise HeldBack(f"It cannot be encoded again ({type(error).__name__}).") from error
+    put(new, content)
     original = Original(*patient.identity, changed.name, patient.days)
     uids = {new: old for old, new in changed.uids.items()}
     return Out(path, new, Mapping({patient.pseudonym: original}, uids))

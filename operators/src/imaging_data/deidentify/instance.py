@@ -5,23 +5,17 @@ from dataclasses import dataclass
 
 from pydicom import Dataset
 
-from ..errors import ImagingDataError
 from ..identifiers import check_uid
 from ..instances import IDENTIFIERS
 from ..values import text_of
 from .actions import Cleaner, Patient
+from .holding import HeldBack
 from .profile import CLEAN_PIXELS, CLEAN_STRUCTURED, Profile
 from .pseudonyms import Key
 from .stamps import stamp
 from .words import own_words
 
 CONTENT = "ContentSequence"
-
-
-class HeldBack(ImagingDataError):
-    """It is not certain that the patient can be taken out of this instance."""
-
-    hint = "Look at it yourself: what is certain of it is for a person to say."
 
 
 @dataclass(frozen=True)

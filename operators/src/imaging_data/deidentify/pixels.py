@@ -19,7 +19,7 @@ from ..errors import ImagingDataError
 from ..parts import Parts
 from ..values import numbers_of, text_of
 from .frames import Frames, Mask, Picture, drop_overlays, rectangles
-from .instance import HeldBack
+from .holding import HeldBack
 from .profile import CLEAN_PIXELS, Profile
 from .regions import black_by_rule, is_plain_slice, is_slide, is_slide_label, is_ultrasound
 from .sampling import is_drawn_into, pictures_of
