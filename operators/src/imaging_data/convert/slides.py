@@ -16,6 +16,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pydicom.config
 from pydicom import Dataset, dcmread
 from pydicom.dataelem import RawDataElement
 from pydicom.uid import UID, VLWholeSlideMicroscopyImageStorage
@@ -117,12 +118,17 @@ def _named(path: Path, target: Path, moment: datetime) -> Path:
 
 
 def _wsidicomizer() -> Any:
+    """The package; its import sets pydicom to what its next version will do, for the whole process: not here."""
+    enforced = pydicom.config.enforce_valid_values
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of what it stands on
             from wsidicomizer import WsiDicomizer
     except ImportError:
         raise MissingPackage("wsidicomizer.", "Install it: `pip install 'gantry[slides]'`.") from None
+    finally:
+        pydicom.config.future_behavior(False)
+        pydicom.config.enforce_valid_values = enforced
     return WsiDicomizer
 
 
