@@ -17,8 +17,9 @@ from PIL import Image
 from pydicom import dcmread
 from seeded import Site, configuration, site
 
-from informatics_gateway.web import research, uploads
-from informatics_gateway.web.forms import local_only
+from imaging_data.deidentify import Key
+from informatics_gateway.web import uploads
+from informatics_gateway.web.forms import CSV, local_only
 
 FORMS = {"convert": "/research/convert", "deidentify": "/research/deidentify"}
 NAMES = ("Nightingale", "HOSP-4711")
@@ -42,7 +43,7 @@ def token(served: Site, form: str) -> str:
 def post(served: Site, form: str, files: dict[str, bytes] | None = None, **fields: str):
     """The answer to a filled-in form, with the Origin that a browser sends."""
     parts = [("files", (name, content)) for name, content in (files or {}).items()]
-    fields = {"token": token(served, form)} | fields
+    fields = {"token": token(served, form), "profile": "basic"} | fields
     none = None if parts else [("files", ("", b""))]  # what a browser sends when nothing is chosen
     return served.client.post(FORMS[form], data=fields, files=parts or none, headers={"Origin": served.url})
 
@@ -86,7 +87,7 @@ def test_pictures_and_zips_become_dicom_in_the_chosen_place(served, tmp_path):
     assert len(made) == 3, page
     assert {(str(each.PatientID), str(each.StudyID), each.Modality) for each in made} == {("P/1", "7", "OT")}
     said = words(page)
-    assert f"Instances in {tmp_path}/out 3 of 3" in said
+    assert f"Arrived 3 of 3 in {tmp_path}/out" in said
     assert "Left out more.zip/notes.txt" in said
     assert left(served) == []
 
@@ -96,7 +97,7 @@ def left(served: Site) -> list[Path]:
     return [
         path
         for path in (served.config.storage.path / "research").rglob("*")
-        if path.is_file() and path.name != research.CSV
+        if path.is_file() and path.name != CSV
     ]
 
 
@@ -115,8 +116,7 @@ def test_a_series_loses_its_patient_twice_in_the_same_way(served, tmp_path):
             hold=str(tmp_path / "held"),
         )
         page = words(ended(served, answer))
-        assert "Instances in" in page
-        assert "2 of 2" in page
+        assert "Arrived 2 of 2 in" in page
     rows = [list(csv.reader(path.read_text().splitlines()))[1:] for path in sorted(tmp_path.glob("*.csv"))]
     assert len(rows) == 2
     assert rows[0] == rows[1]
@@ -174,13 +174,18 @@ REFUSED = [
         "there already",
     ),
     ("deidentify", {"to": "archive", "key": "KEY", "mapping": "file", "csv": "IN", "file": "x"}, "storage"),
+    (
+        "deidentify",
+        {"to": "archive", "key": "KEY", "profile": "/etc/passwd", "file": "x"},
+        "Choose a profile",
+    ),
     ("deidentify", {"to": "folder", "folder": "IN", "key": "KEY", "file": "x"}, "storage"),
 ]
 
 
 @pytest.mark.parametrize(("form", "fields", "said"), REFUSED)
 def test_what_is_wrong_with_a_form_is_said_and_nothing_is_kept(served, tmp_path, form, fields, said):
-    research.Key.new(tmp_path / "key")
+    Key.new(tmp_path / "key")
     places = {"KEY": str(tmp_path / "key"), "IN": str(served.config.storage.path / "x")}
     given = {name: places.get(value, value) for name, value in fields.items() if name != "file"}
     answer = post(served, form, {fields["file"]: b"x"} if "file" in fields else None, **given)
@@ -211,6 +216,10 @@ def test_uploads_are_bounded(served, monkeypatch, tmp_path):
     answer = post(served, "convert", {"bomb.zip": archive.getvalue()}, **out)
     assert answer.status_code == 422
     assert "too large" in answer.text
+    full = configuration(tmp_path, storage={"path": "storage", "reserve_gb": 1e9})
+    with site(tmp_path, config=full) as other:
+        answer = post(other, "convert", {"a.png": b"x"}, **out)
+        assert (answer.status_code, "too large" in answer.text) == (422, True), "the disk keeps its reserve"
     monkeypatch.setattr(uploads, "MOST_FILES", 2)
     assert post(served, "convert", {f"{n}.png": b"x" for n in range(3)}, **out).status_code in (400, 422)
     assert left(served) == []

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from builders import ct_series
@@ -50,6 +51,8 @@ def gateway(orthanc: Orthanc, tmp_path_factory: pytest.TempPathFactory) -> Itera
     tables = orthanc.destination(name="research-archive") + BUTTON
     started = Gateway(folder, tables, environment=orthanc.environment)
     started.start()
+    with httpx.Client(transport=httpx.HTTPTransport(retries=6)) as client:
+        client.get(f"http://127.0.0.1:{started.web_port}/healthz")  # the page comes after the receiver
     yield started
     started.stop()
 
@@ -97,7 +100,7 @@ def test_a_folder_of_pictures_and_volumes_lands_in_orthanc(
     page.get_by_role("button", name="Convert").click()
     said = finished(page)
     assert "Series 4" in said
-    assert "Instances in research-archive 10 of 10 (found by /tools/find)" in said
+    assert "Arrived 10 of 10 in research-archive (found by /tools/find)" in said
     stored = orthanc.instances(PatientID="STUDY-1")
     assert len(stored) == 10
     files = [dcmread(io.BytesIO(orthanc.file(each["SOPInstanceUID"]))) for each in stored]
@@ -123,7 +126,7 @@ def test_a_folder_loses_its_patients_twice_under_the_same_pseudonyms(
         page.get_by_role("button", name="De-identify").click()
         said = finished(page)
         assert "Files that went out 4" in said
-        assert "Instances in research-archive 4 of 4" in said
+        assert "Arrived 4 of 4 in research-archive" in said
         rows.append(list(csv.DictReader(table.read_text().splitlines())))
     assert rows[0] == rows[1]
     assert [row["patient_id"] for row in sorted(rows[0], key=lambda row: row["patient_id"])] == [

@@ -5,7 +5,7 @@ from fastapi import Depends, FastAPI
 
 from ..config import Config
 from ..store import Journal
-from . import api, dataset_api, dataset_pages, errors, pages
+from . import api, dataset_api, dataset_pages, errors, pages, research
 from .answers import MISTAKES, VERSION
 from .desk import Desk
 from .forms import local_only
@@ -23,8 +23,6 @@ def create_app(config: Config, journal: Journal, health: Health) -> FastAPI:
     journal: a read-only view, so that a page never waits for a write.  health: what the running gateway finds
     wrong with itself.  Pages need no JavaScript; with it they renew themselves.
     """
-    from . import research  # with its conversions, which no other command waits for
-
     readiness = Readiness(config, journal, health)
     desk = Desk(config, journal, readiness)
     app = FastAPI(

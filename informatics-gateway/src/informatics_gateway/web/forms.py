@@ -16,6 +16,16 @@ from ..config import Config, Destination, FolderDestination
 from ..errors import GantryError
 
 LONGEST = 4096  # characters of a field
+NAMED = (
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDescription",
+    "SeriesDescription",
+)
+PROFILES = ("research", "basic")
+CSV = "mapping.csv"  # a download's name
 BUTTON, FOLDER = "button:", "folder"
 
 

@@ -6,7 +6,6 @@ They change things, so every form carries a token of this process; they answer o
 
 import secrets
 from collections.abc import Callable
-from pathlib import Path
 
 from fastapi import APIRouter, Depends, HTTPException
 from fastapi.concurrency import run_in_threadpool
@@ -14,29 +13,17 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Resp
 from starlette.datastructures import FormData
 from starlette.requests import Request
 
-from imaging_data import ExplainedError, MissingFolder
-from imaging_data.convert.to_dicom import ToDicom
-from imaging_data.deidentify import Key, Profile
+from imaging_data import ExplainedError
 
 from ..config import Config
-from .forms import Fields, WrongForm, check_token, local_only, outside, research_destinations
-from .research_work import CSV, Conversion, Deidentification, attributes, check_mapping
+from .forms import CSV, NAMED, PROFILES, Fields, check_token, local_only, research_destinations
 from .tasks import Task, Tasks, Work
 from .templates import render
-from .uploads import MOST_FIELDS, MOST_FILES, check_length, save
+from .uploads import MOST_FIELDS, MOST_FILES, check_length
 
 MODALITIES = ("CT", "MR", "PT", "CR", "DX", "MG", "US", "XA", "RF", "NM", "XC", "ES", "GM", "OP", "OT")
-NAMED = (
-    "PatientID",
-    "PatientName",
-    "PatientBirthDate",
-    "PatientSex",
-    "StudyDescription",
-    "SeriesDescription",
-)
-PROFILES = ("research", "basic")
 PREFIX = "/research"
-Begin = Callable[[FormData, Fields, Task], Work]
+Begin = Callable[[Config, FormData, Task], Work]
 
 
 def routes(config: Config) -> APIRouter:
@@ -64,11 +51,15 @@ def _forms(router: APIRouter, desk: "_Desk") -> None:
 
     @router.post("/convert")
     async def convert(request: Request) -> Response:
-        return await desk.begin(request, "Conversion to DICOM", desk.conversion)
+        from .research_plans import conversion
+
+        return await desk.begin(request, "Conversion to DICOM", conversion)
 
     @router.post("/deidentify")
     async def deidentify(request: Request) -> Response:
-        return await desk.begin(request, "De-identification", desk.deidentification)
+        from .research_plans import deidentification
+
+        return await desk.begin(request, "De-identification", deidentification)
 
 
 def _outcomes(router: APIRouter, desk: "_Desk") -> None:
@@ -91,7 +82,6 @@ class _Desk:
         self._config = config
         self._token = secrets.token_urlsafe(24)
         self._tasks = Tasks(config.storage.path / "research")
-        self._held = config.storage.path / "research-held"
 
     def page(self, name: str, **values: object) -> str:
         """A page with a form."""
@@ -117,7 +107,7 @@ class _Desk:
         try:
             task = self._tasks.new(name)
             try:
-                work = plan(form, Fields.of(form), task)
+                work = plan(self._config, form, task)
             except BaseException:
                 self._tasks.drop(task)
                 raise
@@ -126,56 +116,3 @@ class _Desk:
             return HTMLResponse(render("error.html", status=422, phrase="Not begun", sentence=sentence), 422)
         self._tasks.begin(task, work)
         return RedirectResponse(f"{PREFIX}/tasks/{task.id}", 303)
-
-    def conversion(self, form: FormData, fields: Fields, task: Task) -> Work:
-        """What the form of the conversion asks for.  Raises ExplainedError for what is wrong with it."""
-        given = {keyword: fields.get(keyword) for keyword in NAMED} | _lines(fields.get("more"))
-        options = ToDicom(fields.get("modality"), attributes(given))
-        target = fields.target(self._config)
-        upload = save(form, task.folder / "uploaded")
-        if not upload.names and not upload.refused:
-            raise WrongForm("Choose at least one file.")
-        return Conversion(upload, options, target)
-
-    def deidentification(self, form: FormData, fields: Fields, task: Task) -> Work:
-        """What the form of the de-identification asks for.  Raises ExplainedError for what is wrong with it."""
-        target = fields.target(self._config)
-        profile = Profile.read(fields.get("profile") if fields.get("profile") in PROFILES else PROFILES[0])
-        download = fields.get("mapping") == "download"
-        csv = fields.path("csv", "The mapping as CSV") if fields.get("mapping") == "file" else None
-        check_mapping(target, csv and outside(csv, self._config), task.folder)
-        key_file, new = fields.path("key", "The key file"), bool(fields.get("new_key"))
-        key = Key.new(key_file) if new and not key_file.exists() else Key.read(key_file)
-        hold = fields.path("hold", "The folder for what is held back") if fields.get("hold") else None
-        upload = save(form, task.folder / "uploaded")
-        source = upload.folder if upload.names else _source(fields)
-        return Deidentification(
-            source,
-            upload if upload.names else None,
-            profile,
-            key,
-            outside(hold, self._config) if hold else self._held / task.id,
-            target,
-            csv,
-            download,
-        )
-
-
-def _source(fields: Fields) -> Path:
-    if not fields.get("source"):
-        raise WrongForm("Choose files, or give a folder of this machine.")
-    path = fields.path("source", "The folder of the originals")
-    if not path.exists():
-        raise MissingFolder(f"{path}")
-    return path
-
-
-def _lines(text: str) -> dict[str, str]:
-    """Further attributes, one KEYWORD=VALUE a line."""
-    found = {}
-    for line in filter(str.strip, text.splitlines()):
-        keyword, equals, value = line.partition("=")
-        if not equals:
-            raise WrongForm("Further attributes: write KEYWORD=VALUE, one a line.")
-        found[keyword.strip()] = value.strip()
-    return found

@@ -5,18 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imaging_data import ImagingDataError
-from imaging_data.convert.attributes import Attributes
-from imaging_data.convert.to_dicom import ToDicom, convert_to_dicom
+from imaging_data.convert import ToDicom, convert_to_dicom
 from imaging_data.deidentify import Deidentified, Key, Mapping, Profile, deidentify_files
-from imaging_data.deidentify.mapping import check_places
 
 from ..sending import Sent, send
-from .forms import Target
+from .forms import CSV, Target
 from .tasks import Outcome, Task
 from .uploads import Upload
 
 MOST_NAMED = 200
-CSV = "mapping.csv"
 
 
 @dataclass(frozen=True)
@@ -91,20 +88,10 @@ class Deidentification:
         return Outcome(facts, _named(held, self.upload), _named([*refused, *skipped], self.upload))
 
 
-def check_mapping(target: Target, mapping_csv: Path | None, folder: Path) -> None:
-    """Raise WrongPlace for a mapping among the results, TargetExists for a file that is there; `folder`: ours."""
-    check_places(getattr(target.destination, "path", folder), None, mapping_csv)
-
-
-def attributes(texts: dict[str, str]) -> Attributes:
-    """What a form says of the patient and the study.  Raises WrongAttribute."""
-    return Attributes.of({keyword: text for keyword, text in texts.items() if text})
-
-
 def _deliver(task: Task, made: Path, target: Target, outcome: Outcome) -> None:
     sent: Sent = send([made], target.destination, task.at("sending"), target.calling)
     where = str(getattr(target.destination, "path", target.destination.name))
-    outcome.facts[f"Instances in {where}"] = f"{sent.present} of {sent.instances} ({sent.proof})"
+    outcome.facts["Arrived"] = f"{sent.present} of {sent.instances} in {where} ({sent.proof})"
     outcome.failed += [*sent.failed, *(f"Missing: {uid}" for uid in sent.missing)]
 
 

@@ -33,10 +33,11 @@ class TooMuchUploaded(GantryError):
 class Upload:
     """Where the files are, and what they were called, for the people who sent them.
 
-    refused: names and reasons of files that could not be read.
+    room: bytes that they may take.  refused: names and reasons of files that could not be read.
     """
 
     folder: Path
+    room: float
     names: dict[str, str] = field(default_factory=dict)
     refused: list[tuple[str, str]] = field(default_factory=list)
     _bytes: int = 0
@@ -75,8 +76,8 @@ class Upload:
         with path.open("xb") as kept:
             while chunk := file.read(CHUNK):
                 self._bytes += len(chunk)
-                if self._bytes > LARGEST_INFLATED:
-                    raise TooMuchUploaded(f"More than {LARGEST_INFLATED >> 30} GiB.")
+                if self._bytes > self.room:
+                    raise TooMuchUploaded(f"There is room for {self.room / 1e9:.1f} GB.")
                 kept.write(chunk)
         self.names[path.name] = name
         return path
@@ -102,10 +103,13 @@ def check_length(request: Request) -> None:
         raise HTTPException(413, f"At most {LARGEST_BODY >> 30} GiB at once; use the command line for more.")
 
 
-def save(form: FormData, folder: Path) -> Upload:
-    """Keep the files of a form in the new `folder`.  Raises TooMuchUploaded."""
+def save(form: FormData, folder: Path, reserve: float) -> Upload:
+    """Keep the files of a form in the new `folder`, so that `reserve` bytes of its disk stay free.
+
+    Raises TooMuchUploaded.
+    """
     folder.mkdir(mode=0o700)
-    upload = Upload(folder)
+    upload = Upload(folder, min(LARGEST_INFLATED, shutil.disk_usage(folder).free - reserve))
     for each in _files(form):
         upload.take(each.filename or "", each.file)
     return upload
@@ -115,8 +119,3 @@ def _files(form: FormData) -> Iterator[UploadFile]:
     for _, value in form.multi_items():
         if isinstance(value, UploadFile) and value.filename:
             yield value
-
-
-def discard(folder: Path) -> None:
-    """Take away what was kept."""
-    shutil.rmtree(folder, ignore_errors=True)
