@@ -122,6 +122,9 @@ def test_slices_lie_as_radiologists_look_at_them(tmp_path):
     assert [float(x) for x in made[0].ImageOrientationPatient] == [1, 0, 0, 0, 1, 0]
     assert [float(one.ImagePositionPatient[2]) for one in made] == [0, 3, 6, 9, 12, 15]
     assert made[0].PixelSpacing == [2, 1]
+    down = np.diag([1.0, 2.0, -3.0, 1.0])
+    made = instances(to_dicom(nifti(tmp_path / "d.nii", ramp(4, 5, 6), down), tmp_path / "d"))
+    assert [float(one.ImagePositionPatient[2]) for one in made] == [-15, -12, -9, -6, -3, 0]
     sagittal = np.array([[0, 0, 3.0, 0], [1, 0, 0, 0], [0, 2, 0, 0], [0, 0, 0, 1]])
     made = instances(to_dicom(nifti(tmp_path / "s.nii", ramp(4, 5, 6), sagittal), tmp_path / "s"))
     assert [float(x) for x in made[0].ImageOrientationPatient] == [0, 1, 0, 0, 0, -1]
@@ -231,7 +234,7 @@ def test_a_file_that_does_not_say_where_it_lies_is_converted_with_a_warning(tmp_
         ),
         (
             ramp(2, 3, 4),
-            np.array([[1, 3e-3, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]),
+            np.array([[1, 3e-4, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]),
             "CT",
             ShearedGrid,
         ),
