@@ -11,7 +11,7 @@ from contenders import Case, Contender, child, report
 from pydicom import Dataset
 from pydicom.uid import JPEG2000Lossless
 
-SLICES, ROWS = 300, 512
+SLICES, ROWS = 600, 512
 QUICK_SLICES, QUICK_ROWS = 12, 64
 CONTENDERS = {
     "ours": "gantry dataset build",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import enhanced_ct
+from builders import ct_series, enhanced_ct
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -199,6 +199,19 @@ def test_a_picture_is_written_whole_and_in_no_ones_place(tmp_path: Path):
     with pytest.raises(ValueError, match="No PNG"):
         write_png(np.zeros(3), tmp_path / "two.png")
     assert [path.name for path in tmp_path.iterdir()] == ["one.png"]
+
+
+def test_the_lines_of_the_page_write_a_picture(tmp_path: Path, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs" / "research.md").read_text()
+    code = page.partition("### Windows and grey levels")[2].partition("```python\n")[2].partition("```")[0]
+    ct_series(tmp_path, slices=1)[0].rename(tmp_path / "slice.dcm")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    with Image.open("slice.png") as image:
+        assert np.array_equal(np.asarray(image), names["array"])
+    used = names["rendering"]
+    assert (used.rule, used.window_center, used.window_width, used.bits) == (Rule.ASKED, -600, 1600, 16)
 
 
 # One file of each sample: what decided, the photometric interpretation, centre and width, frames.
