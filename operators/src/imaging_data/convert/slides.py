@@ -6,8 +6,10 @@ scanners photograph beside the tissue, the slide's label and the whole slide wit
 out unless it is asked for; so is what the source says of patient, user and scanner.
 """
 
+import gc
 import os
 import struct
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -142,6 +144,10 @@ def _readable() -> Iterator[None]:
             raise
         raise MissingPackage("libturbojpeg.", "Install it: `apt-get install libturbojpeg0`.") from None
     except (NotImplementedError, ValueError, LookupError, TypeError, RuntimeError, struct.error) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            traceback.clear_frames(error.__traceback__)  # which closes the file that it left open
+            gc.collect()
         raise UnreadableInput(
             f"It is no slide that can be read ({error or type(error).__name__})."
         ) from error
