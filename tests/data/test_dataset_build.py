@@ -4,10 +4,12 @@
 import os
 import shutil
 import signal
+import time
 from collections import Counter
 from dataclasses import asdict
 
 import numpy as np
+import psutil
 import pytest
 from datasets import everything, noise, patient
 from PIL import Image
@@ -112,7 +114,7 @@ def test_killed_anywhere_and_started_again_it_is_as_if_it_never_was(built, sourc
         build(source, target, BOTH)
         os._exit(0)
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
-    with pytest.raises((IncompleteDataset, NotADataset)):
+    with pytest.raises(IncompleteDataset):
         Database(target)
     build(source, target, BOTH)
     assert everything(target) == everything(built[0])
@@ -144,7 +146,7 @@ def test_a_picture_that_a_power_cut_left_damaged_is_made_again(built, source, tm
 
 
 def test_who_was_there_keeps_the_split_when_patients_are_added(tmp_path):
-    source, target = tmp_path / "source", tmp_path / "set"
+    source, target = tmp_path / "source", tmp_path / "source" / "set"  # of which no file is a source
     for number in range(6):
         patient(source, number)
     build(source, target)
@@ -159,6 +161,7 @@ def test_who_was_there_keeps_the_split_when_patients_are_added(tmp_path):
         assert database.patient("PAT-0").studies == 2
     assert after | before == after
     assert [summary.splits[name]["patients"] for name in ("train", "validation", "test")] == [14, 3, 3]
+    assert summary.skipped == {}
 
 
 def test_the_same_pixels_under_other_uids_are_found_and_not_torn_apart(tmp_path):
@@ -267,7 +270,34 @@ def test_a_full_disk_is_an_error_and_the_build_goes_on_after_it(source, built, t
     assert everything(target) == everything(built[0])
 
 
-def test_several_processes_make_the_same(source, built, tmp_path, monkeypatch):
+def _is_running(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_several_processes_make_the_same_and_end_with_the_one_that_started_them(
+    source, built, tmp_path, monkeypatch
+):
     monkeypatch.setattr(pictures, "FEW", 0)
-    build(source, tmp_path / "set", BuildOptions(nifti=True, processes=2))
+    monkeypatch.setattr(pictures, "IN_TRANSACTION", 1)
+    options, started = BuildOptions(nifti=True, processes=2), tmp_path / "processes"
+
+    def die(stage, done, _):
+        if stage == "pictures" and done:
+            started.write_text(" ".join(str(child.pid) for child in psutil.Process().children()))
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    if (child := os.fork()) == 0:
+        build(source, tmp_path / "set", options, die)
+        os._exit(0)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    left = [int(pid) for pid in started.read_text().split()]
+    assert len(left) >= 2
+    deadline = time.monotonic() + 20
+    while any(map(_is_running, left)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    build(source, tmp_path / "set", options)
     assert everything(tmp_path / "set") == everything(built[0])

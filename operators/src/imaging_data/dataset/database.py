@@ -72,9 +72,10 @@ class Database:
             self._check()
         except (sqlite3.Error, IncompleteDataset, NotADataset) as error:
             self.close()
-            if isinstance(error, sqlite3.Error):
-                raise NotADataset(f"{folder / FILE_NAME}: {error}.") from error
-            raise
+            if not isinstance(error, sqlite3.Error):
+                raise
+            killed = (folder / f"{FILE_NAME}-journal").exists()
+            raise (IncompleteDataset if killed else NotADataset)(f"{folder / FILE_NAME}: {error}.") from error
 
     def _check(self) -> None:
         [application] = self._connection.execute("PRAGMA application_id").fetchone()
