@@ -94,6 +94,20 @@ def test_a_name_in_the_preamble_is_found(made, verification, tmp_path):
     assert [each.place for each in wide.run(tmp_path).findings] == ["byte 0"]
 
 
+def test_a_short_name_inside_another_word_is_not_meant(tmp_path):
+    (tmp_path / "in.dcm").write_bytes(encoded(ct(PatientName="Mary^Ori")))
+    result = ct(
+        PatientName="X", PatientID="X", StudyDate="19990101", PatientBirthDate="", SOPInstanceUID="1.2.3.9"
+    )
+    result.StudyInstanceUID = result.SeriesInstanceUID = result.FrameOfReferenceUID = "1.2.3.4"
+    for text, found in (("summary", []), ("of Mary.", ["name or identifier"])):
+        result.RescaleType = text
+        (tmp_path / "out.dcm").write_bytes(encoded(result).replace(NAME.upper().encode(), b"SOMEWHERE"))
+        assert [
+            each.kind for each in Verification(tmp_path / "in.dcm").run(tmp_path / "out.dcm").findings
+        ] == found
+
+
 def test_words_in_pixels_are_compared(made, verification):
     assert verification.run(made / "out", lambda parts: ["chest"]).findings == []
     found = verification.run(made / "out", lambda parts: [NAME.lower(), "second"]).findings

@@ -18,10 +18,11 @@ from .places import files_of
 from .profile import CLEAN_DESCRIPTORS, MODIFIED_DATES, OPTIONS, RETAIN_UIDS, SAFE_PRIVATE, Profile
 from .pseudonyms import Key
 from .substitutes import TEXT
-from .words import is_long, searched
+from .words import bounded, is_long
 
 UID = re.compile(rb"(?<![\d.])\d+(?:\.\d+){3,}")
 DATE = re.compile(rb"(?<![\d.])(\d{8})(?:\d{6})?(?!\d)")
+NAME, TEXTS, WORDS = "name or identifier", "text", "name, identifier or text"
 LONGER = TEXT | {"CS", "UR", "UN"}
 
 
@@ -91,6 +92,7 @@ class Verification:
             search = self._search(parts.dataset, done)
             found = list(dict.fromkeys(_in_elements(search, parts)))
             kinds = {kind for _, kind in found}
+            kinds |= {WORDS} if kinds & {NAME, TEXTS} else set()
             found += [each for each in _in_bytes(search, parts) if each[1] not in kinds]
             if words_in_pixels is not None and parts.pixels:
                 found += _in_pixels(search, words_in_pixels(parts))
@@ -112,8 +114,7 @@ class Verification:
         if which not in self._searches:
             words = self._profile.words if profile.has(CLEAN_DESCRIPTORS) else frozenset[str]()
             known = (own or self._all).without(_kept(profile), words)
-            named = searched(known.names | known.identifiers.keys())
-            self._searches[which] = Search(known, profile, dates, named, _encoded(known))
+            self._searches[which] = Search(known, profile, dates, _words(known), _encoded(known))
         return self._searches[which]
 
 
@@ -139,12 +140,18 @@ def _kept(profile: Profile) -> frozenset[int]:
     return frozenset(tag for tag, rule in rules.items() if rule.action == "K")
 
 
+def _words(known: Known) -> re.Pattern[str] | None:
+    words = sorted(filter(is_long, known.names | known.identifiers.keys()))
+    return re.compile("|".join(map(bounded, words))) if words else None
+
+
 def _encoded(known: Known) -> re.Pattern[bytes] | None:
+    """The same and whole sentences, in UTF-8, and names as the originals encode them."""
     words = set(filter(is_long, known.names | known.identifiers.keys()))
     texts = {text for text in known.texts if len(text) >= SENTENCE and " " in text}
-    every = {text.encode() for text in words | texts} | known.encoded
-    longest = sorted(every, key=len, reverse=True)
-    return re.compile(b"|".join(map(re.escape, longest)), re.IGNORECASE) if longest else None
+    every = {bounded(text).encode() for text in words | texts}
+    every |= {bounded(each.decode("latin-1")).encode("latin-1") for each in known.encoded}
+    return re.compile(b"|".join(sorted(every)), re.IGNORECASE) if every else None
 
 
 def _in_elements(search: Search, parts: Parts) -> Iterator[tuple[str, str]]:
@@ -175,9 +182,9 @@ def _kind(search: Search, tag: int, vr: str, value: str) -> str:
         return ""
     words = set(re.split(r"[\W_]+", small)) if vr != "CS" else {small}
     if words & known.names or (search.words and search.words.search(small)):
-        return "name or identifier"
+        return NAME
     same = small in known.texts and tag in TABLE and search.profile.rules()[tag].action != "C"
-    return "text" if same or (small in known.texts and len(small) >= SENTENCE and " " in small) else ""
+    return TEXTS if same or (small in known.texts and len(small) >= SENTENCE and " " in small) else ""
 
 
 def _in_bytes(search: Search, parts: Parts) -> Iterator[tuple[str, str]]:
@@ -185,7 +192,7 @@ def _in_bytes(search: Search, parts: Parts) -> Iterator[tuple[str, str]]:
     span = parts.pixels
     outside = parts.content[: span.start] + b"\n" + parts.content[span.stop :] if span else parts.content
     if search.bytes and (found := search.bytes.search(outside)):
-        yield f"byte {found.start()}", "name, identifier or text"
+        yield f"byte {found.start()}", WORDS
     if not search.profile.has(RETAIN_UIDS):
         for each in UID.finditer(outside):
             if each[0].decode() in search.known.uids:

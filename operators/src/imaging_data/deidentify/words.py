@@ -19,6 +19,7 @@ IDS = ("PatientID", "OtherPatientIDs", "AccessionNumber", "StudyID", "IssuerOfPa
 SHORTEST = (
     4  # letters of a part of a name that is searched for inside other values; Chinese ones count double
 )
+UNMISTAKABLE = 7  # letters of one that is meant wherever it stands
 _WORD = re.compile(r"[^\W_]+(?:\.\d+)?")
 _NUMBER = re.compile(r"\d{1,3}(?:\.\d{1,3})?(?:mm|cm|m|s|ms|min|kv|mas|ml|mgy|deg|x|t|w|hz)?")
 
@@ -57,3 +58,9 @@ def searched(words: Iterable[str]) -> re.Pattern[str] | None:
     """What finds any of `words` that is long enough inside another text; None for none."""
     long = sorted(filter(is_long, words), key=len, reverse=True)
     return re.compile("|".join(map(re.escape, long))) if long else None
+
+
+def bounded(word: str) -> str:
+    """A pattern of `word`: a short one only where no other letter touches it, as Mary is not meant in primary."""
+    pattern = re.escape(word)
+    return pattern if len(word) >= UNMISTAKABLE else f"(?<![A-Za-z]){pattern}(?![A-Za-z])"
