@@ -189,3 +189,14 @@ def test_nothing_is_overwritten_and_nothing_partial_stays(dataset, tmp_path, mon
     with pytest.raises(MissingPackage):
         export(dataset, tmp_path / "out", "parquet")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "pictures", "set", "source"]
+
+
+def test_a_real_segmentation_becomes_boxes_round_a_liver(samples, tmp_path):
+    build(samples / "seg_ct3slice_liver", tmp_path / "set", BuildOptions(shares=(1, 0, 0)))
+    assert export(tmp_path / "set", tmp_path / "coco", "coco").cases == {"train": 1}
+    said = json.loads((tmp_path / "coco" / "annotations" / "train.json").read_text())
+    assert len(said["images"]) == 3
+    names = {one["id"]: one["name"].lower() for one in said["categories"]}
+    largest = max(said["annotations"], key=lambda one: one["area"])
+    assert "liver" in names[largest["category_id"]]
+    assert 0 < largest["area"] <= largest["bbox"][2] * largest["bbox"][3]
