@@ -18,6 +18,7 @@ FRAMEWORK = (
     "scipy pillow pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg pyjpegls"
 )
 BUNDLE = ("safetensors",)
+IN_PYTHON = ("argparse",)  # pip never counts it as installed, so that without network it would not be found
 
 
 def requirements(app: Path) -> str:
@@ -25,7 +26,7 @@ def requirements(app: Path) -> str:
     pins = _closure(
         [*FRAMEWORK.split(), *_own(app)], _pins(_lines(CONSTRAINTS)) | _pins(_lines(app / "requirements.txt"))
     )
-    return "".join(f"{name}=={version}\n" for name, version in sorted(pins.items()))
+    return "".join(f"{name}=={version}\n" for name, version in sorted(pins.items()) if name not in IN_PYTHON)
 
 
 def _own(app: Path) -> Iterable[str]:

@@ -42,9 +42,9 @@ def packager(podman) -> Packager:
 
 
 @pytest.fixture(scope="module")
-def image(packager, tmp_path_factory) -> str:
+def image(packager) -> str:
     """The image of lung_densitometry, by digest."""
-    name = packager.package(LUNGS, tmp_path_factory.mktemp("image"))
+    name = packager.packaged(LUNGS)
     return packager("image", "inspect", name, "--format", "{{index .RepoDigests 0}}")
 
 
