@@ -3,25 +3,33 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
+import grpc
 import psutil
 import pytest
 from app_jobs import APP, REQUEST, Bench, app_pid, make_job, wait_for
 from ray_cluster import Cluster
 
 from informatics_gateway.config import Config
+from informatics_gateway.doctor.check import Check
+from informatics_gateway.doctor.cluster import cluster as cluster_checks
 from informatics_gateway.errors import (
     AppFailed,
     AppOutOfTime,
     JobCancelled,
+    RayOpen,
     RayRefused,
     RayUnavailable,
 )
 from informatics_gateway.execute import Executor
 from informatics_gateway.gpu.cards import Place
 from informatics_gateway.model import Job, Manifest
+from informatics_gateway.runners import ray_driver
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -193,6 +201,48 @@ def test_without_a_token_it_is_refused(cluster, tmp_path, monkeypatch):
     bench = RayBench(tmp_path / "storage", {"address": cluster.address})
     with pytest.raises(RayRefused):
         bench.execute(bench.of("tool", "done"))
+
+
+def doctored(ray: dict[str, object]) -> Check:
+    """What the doctor says of [ray]."""
+    apps = [{"name": "tool", "path": APP, "runner": "ray"}]
+    [check] = cluster_checks(Config.model_validate({"app": apps, "ray": ray}))
+    return check
+
+
+def test_the_doctor_looks_at_the_cluster(cluster, tmp_path):
+    good = doctored(cluster.tables)
+    assert (good.status, version("ray") in good.sentence) == ("ok", True)
+    (tmp_path / "wrong").write_text("0" * 64)
+    wrong = doctored(cluster.tables | {"token_file": tmp_path / "wrong"})
+    assert (wrong.status, "[ray]" in wrong.hint) == ("fail", True)
+    assert doctored({"address": "127.0.0.1:1"}).status == "fail"
+    assert list(cluster_checks(Config.model_validate({}))) == []
+
+
+def test_a_cluster_that_takes_whoever_comes_is_refused(cluster, monkeypatch):
+    """The driver sees it of a server that answers; a real cluster without token was tried by hand."""
+    assert not ray_driver.answers_anybody(cluster.address)
+    asked = []
+
+    def answer(call: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+        asked.append(call.method)
+        return grpc.unary_unary_rpc_method_handler(lambda *_: b"")
+
+    server = grpc.server(ThreadPoolExecutor(1))
+    server.add_generic_rpc_handlers(
+        [type("Open", (grpc.GenericRpcHandler,), {"service": lambda _, c: answer(c)})()]
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    assert ray_driver.answers_anybody(f"127.0.0.1:{port}")
+    server.stop(None)
+    assert asked == ["/ray.rpc.NodeInfoGcsService/GetAllNodeInfo"]
+    monkeypatch.setattr(ray_driver.ray, "init", lambda *_, **__: None)
+    monkeypatch.setattr(ray_driver.ray, "get_runtime_context", lambda: SimpleNamespace(gcs_address="a"))
+    monkeypatch.setattr(ray_driver, "answers_anybody", lambda address: address == "a")
+    with pytest.raises(RayOpen, match="takes whoever comes"):
+        ray_driver._connect("auto")
 
 
 @pytest.mark.parametrize("other", ["address", "token_file"])

@@ -150,6 +150,12 @@ class RayRefused(GantryError):
     hint = "Give the cluster's token, with `token_file` of [ray] or in ~/.ray/auth_token; docs/scale.md."
 
 
+class RayOpen(GantryError):
+    """The Ray cluster takes whoever comes: it asks for no token."""
+
+    hint = "Set RAY_AUTH_MODE=token on every node, with the same token, and start them anew; docs/scale.md."
+
+
 class NodeRefused(AppFailed):
     """A node of the Ray cluster could not run the app."""
 

@@ -91,8 +91,8 @@ class Executor:
         whose warm worker it gets, and its GPU; without one it is the app's first lane, and has none.
 
         Raises NoSuchProfile, AppRefused, AppOutOfTime, AppOutOfMemory, AppOutOfGpuMemory, AppCrashed,
-        AppWroteNoManifest, AppFailed, JobCancelled; of a cluster NodeLost, NodeRefused, RayRefused and
-        RayUnavailable.
+        AppWroteNoManifest, AppFailed, JobCancelled; of a cluster NodeLost, NodeRefused, RayOpen, RayRefused
+        and RayUnavailable.
         """
         app = self._config.app(job.app)
         program = _placed(self._program(app, request.profile), place)

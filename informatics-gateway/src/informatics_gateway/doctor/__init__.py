@@ -9,6 +9,7 @@ from ..errors import BadConfiguration
 from .archives import archives
 from .check import Check, fail, ok, render
 from .clock import clock
+from .cluster import cluster
 from .listening import listening
 from .place import place
 from .tools import tools
@@ -35,5 +36,6 @@ def _checks(config_path: Path) -> Iterator[Check]:
     yield from place(config)
     yield from listening(config)
     yield from tools(config)
+    yield from cluster(config)
     yield from archives(config)
     yield from clock(config)

@@ -16,12 +16,13 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
+import grpc  # type: ignore[import-untyped]
 import ray
 from ray.exceptions import AuthenticationError, RayActorError, RayError, RayTaskError
 
 from imaging_data import ExplainedError
 
-from ..errors import JobCancelled, NodeLost, NodeRefused, RayRefused, RayUnavailable
+from ..errors import JobCancelled, NodeLost, NodeRefused, RayOpen, RayRefused, RayUnavailable
 from . import Ended, folders
 from .outcome import plain
 from .ray_errand import Errand
@@ -33,6 +34,7 @@ from .watch import TICK_S
 NEWS_EVERY_S = 0.5
 LOOKS_AROUND_S = 1.0
 LOOKS_FOR_S = 10.0
+ASKS_FOR_NODES = "/ray.rpc.NodeInfoGcsService/GetAllNodeInfo"
 
 
 def serve(errand: Errand, places: Places) -> None:
@@ -131,7 +133,7 @@ def _take_in(order: Order, outcome: Outcome) -> None:
 
 
 def _connect(address: str) -> None:
-    """Raises RayRefused, RayUnavailable."""
+    """Raises RayOpen, RayRefused, RayUnavailable."""
     try:
         if address != "auto":  # of one that is away, Ray would try for a minute
             host, _, port = address.rpartition(":")
@@ -141,6 +143,18 @@ def _connect(address: str) -> None:
         raise RayRefused(plain(str(error))) from error
     except (OSError, RuntimeError, ValueError, RayError) as error:
         raise RayUnavailable(plain(str(error))) from error
+    if answers_anybody(ray.get_runtime_context().gcs_address):
+        raise RayOpen
+
+
+def answers_anybody(address: str) -> bool:
+    """Whether the cluster says which nodes it has to somebody without a token."""
+    with grpc.insecure_channel(address) as channel:
+        try:
+            channel.unary_unary(ASKS_FOR_NODES)(b"", timeout=LOOKS_FOR_S)
+        except grpc.RpcError:
+            return False
+    return True
 
 
 def main(descriptor: int, address: str) -> None:

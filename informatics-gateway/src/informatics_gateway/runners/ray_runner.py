@@ -30,6 +30,11 @@ ENDS_WITHIN_S = 60.0
 CANCELS_WITHIN_S = 30.0
 
 
+def reach(address: str, token_file: Path | None) -> None:
+    """Connect to the cluster as for a job, and let go.  Raises RayOpen, RayRefused, RayUnavailable."""
+    Link(address, token_file, Event()).end()
+
+
 class RayRunner:
     """Hands jobs to the cluster at `address`, "auto" for the one that this machine is a node of.
 
@@ -50,7 +55,7 @@ class RayRunner:
     def run(self, program: Program, task: Task, cancelled: Event) -> Ended:
         """Run the app on a node, once more on another when that is lost; what it left is in `task`'s folders.
 
-        Raises as every runner does, and NodeLost, NodeRefused, RayRefused, RayUnavailable.
+        Raises as every runner does, and NodeLost, NodeRefused, RayOpen, RayRefused, RayUnavailable.
         """
         order = Order.of(program, task, self._owner)
         connection = self._reach(task, cancelled)
