@@ -195,11 +195,17 @@ def test_a_code_of_the_hospital_loses_its_words_and_one_of_the_world_keeps_them(
 
 
 def test_choices_go_before_options():
-    choices = {0x00080080: Rule("K", "X"), 0x00081030: Rule("R", "X", "TRIAL 7"), 0x00080050: Rule("H", "X")}
+    choices = {
+        0x00080080: Rule("K", "X"),
+        0x00100020: Rule("K", "X"),
+        0x00081030: Rule("R", "X", "TRIAL 7"),
+        0x00080050: Rule("H", "X"),
+    }
     done = after(
         ct(InstitutionName="Here", StudyDescription=NAME, AccessionNumber="A1"), Profile("", choices=choices)
     )
     assert (done.InstitutionName, done.StudyDescription) == ("Here", "TRIAL 7")
+    assert (done.PatientID, done.PatientName) == (ID, KEY.pseudonym("", ID))
     assert done.AccessionNumber == KEY.pseudonym("00080050", "A1")
 
 

@@ -5,6 +5,7 @@ import pytest
 from deidentify_inputs import DATE, ID, KEY, NAME, UID_ROOT, ct, encoded
 from pydicom import Dataset, dcmread
 
+from imaging_data import UnsupportedTransferSyntax
 from imaging_data.deidentify import Profile, deidentify_files
 from imaging_data.deidentify.verify import Verification
 
@@ -106,6 +107,18 @@ def test_a_short_name_inside_another_word_is_not_meant(tmp_path):
         assert [
             each.kind for each in Verification(tmp_path / "in.dcm").run(tmp_path / "out.dcm").findings
         ] == found
+
+
+def test_what_cannot_be_searched_is_said(made, tmp_path):
+    def no_reader(parts: object) -> list[str]:
+        raise UnsupportedTransferSyntax("JPEG")
+
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "cut.dcm").write_bytes(encoded(ct())[:-9])
+    done = Verification(tmp_path / "in").run(made / "out", no_reader)
+    assert {each.partition(":")[0] for each in done.not_searched} >= {"1 originals", "text in some pixels"}
+    [finding] = Verification(made / "in").run(tmp_path / "in").findings
+    assert finding.kind == "damaged: not searched"
 
 
 def test_words_in_pixels_are_compared(made, verification):

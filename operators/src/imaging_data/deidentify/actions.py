@@ -120,9 +120,11 @@ class Cleaner:
         """Unchanged; a sequence by the rules of items; a date moved, an age capped where the profile says so."""
         if vr == "SQ":
             self._items(dataset, tag, cleaning=False)
-        elif vr in DATES and self.profile.has(MODIFIED_DATES) and tag not in self.profile.choices:
+        elif tag in self.profile.choices:
+            return
+        elif vr in DATES and self.profile.has(MODIFIED_DATES):
             self._shift(dataset, tag, vr)
-        elif vr == "AS" and tag not in self.profile.choices:
+        elif vr == "AS":
             self._set(dataset, tag, vr, dates.cap_age(_text(dataset, tag)))
         elif vr in ECHOING and self._echoes(dataset, tag):
             self._silence(dataset, tag, vr)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydicom import Dataset
 
-from ..errors import NotDicom, naming
+from ..errors import ImagingDataError, NotDicom, UnreadableInstance
 from ..files import read_file
 from ..parts import Parts, split
 from ..values import items_of, text_of
@@ -22,6 +22,7 @@ from .words import bounded, is_long
 
 UID = re.compile(rb"(?<![\d.])\d+(?:\.\d+){3,}")
 DATE = re.compile(rb"(?<![\d.])(\d{8})(?:\d{6})?(?!\d)")
+Reader = Callable[[Parts], list[str]]
 NAME, TEXTS, WORDS = "name or identifier", "text", "name, identifier or text"
 LONGER = TEXT | {"CS", "UR", "UN"}
 
@@ -68,38 +69,61 @@ class Verification:
         self._profile = profile or Profile.read("research")
         self._all, self._by_pseudonym = Known(), dict[str, Known]()
         self._searches: dict[tuple[str, frozenset[str]], Search] = {}
-        for _, parts in _instances(files_of(original)):
-            known = Known()
-            known.add(parts.dataset)
-            known.add(parts.dataset.file_meta)
-            self._all.merge(known)
-            if key is not None:
-                pseudonym = patient_of(parts.dataset, key).pseudonym
-                self._by_pseudonym.setdefault(pseudonym, Known()).merge(known)
+        self._unread = 0
+        for path in files_of(original):
+            try:
+                self._learn(split(read_file(path)[0]))
+            except NotDicom:
+                continue
+            except UnreadableInstance:
+                self._unread += 1
+
+    def _learn(self, parts: Parts) -> None:
+        known = Known()
+        known.add(parts.dataset)
+        known.add(parts.dataset.file_meta)
+        self._all.merge(known)
+        if self._key is not None:
+            pseudonym = patient_of(parts.dataset, self._key).pseudonym
+            self._by_pseudonym.setdefault(pseudonym, Known()).merge(known)
 
     def run(
         self,
         result: Path,
-        words_in_pixels: Callable[[Parts], list[str]] | None = None,
+        words_in_pixels: Reader | None = None,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> Verified:
         """Search the file or folder `result`.  words_in_pixels: reads text in pixels."""
-        done = Verified()
+        done, paths = Verified(), files_of(result)
         if words_in_pixels is None:
             done.not_searched.add("text in pixels: not asked for")
-        paths = files_of(result)
-        for path, parts in _instances(paths):
-            search = self._search(parts.dataset, done)
-            found = list(dict.fromkeys(_in_elements(search, parts)))
-            kinds = {kind for _, kind in found}
-            kinds |= {WORDS} if kinds & {NAME, TEXTS} else set()
-            found += [each for each in _in_bytes(search, parts) if each[1] not in kinds]
-            if words_in_pixels is not None and parts.pixels:
-                found += _in_pixels(search, words_in_pixels(parts))
-            done.findings += [Finding(path, place, kind) for place, kind in found]
-            done.files += 1
-            on_progress(paths.index(path) + 1, len(paths))
+        if self._unread:
+            done.not_searched.add(f"{self._unread} originals: damaged")
+        for number, path in enumerate(paths, start=1):
+            try:
+                parts = split(read_file(path)[0])
+                done.findings += [Finding(path, *each) for each in self._one(parts, words_in_pixels, done)]
+                done.files += 1
+            except NotDicom:
+                pass
+            except UnreadableInstance:
+                done.findings.append(Finding(path, "the file", "damaged: not searched"))
+            on_progress(number, len(paths))
         return done
+
+    def _one(self, parts: Parts, words_in_pixels: Reader | None, done: Verified) -> list[tuple[str, str]]:
+        """Where and what in one result."""
+        search = self._search(parts.dataset, done)
+        found = list(dict.fromkeys(_in_elements(search, parts)))
+        kinds = {kind for _, kind in found}
+        kinds |= {WORDS} if kinds & {NAME, TEXTS} else set()
+        found += [each for each in _in_bytes(search, parts) if each[1] not in kinds]
+        if words_in_pixels is not None and parts.pixels:
+            try:
+                found += _in_pixels(search, words_in_pixels(parts))
+            except ImagingDataError as error:
+                done.not_searched.add(f"text in some pixels: {error}")
+        return found
 
     def _search(self, dataset: Dataset, done: Verified) -> Search:
         profile = Profile("", _stamped(dataset), self._profile.choices, self._profile.safe_private)
@@ -116,16 +140,6 @@ class Verification:
             known = (own or self._all).without(_kept(profile), words)
             self._searches[which] = Search(known, profile, dates, _words(known), _encoded(known))
         return self._searches[which]
-
-
-def _instances(paths: list[Path]) -> Iterator[tuple[Path, Parts]]:
-    """Those that are DICOM.  Raises UnreadableInstance."""
-    for path in paths:
-        try:
-            with naming(path.name):
-                yield path, split(read_file(path)[0])
-        except NotDicom:
-            continue
 
 
 def _stamped(dataset: Dataset) -> frozenset[str]:
