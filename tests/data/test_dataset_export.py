@@ -8,7 +8,7 @@ from importlib import import_module
 import nibabel
 import numpy as np
 import pytest
-from builders import mr_series
+from builders import enhanced_ct, mr_series
 from datasets import noise, patient
 
 from imaging_data.convert.errors import MissingPackage, TargetExists
@@ -38,11 +38,14 @@ def _segmentation(folder, number):
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
-    """Four CTs with segmentations, one without, two MRs; with pictures and volumes."""
+    """Four CTs with segmentations, one of them multi-frame, one without, two MRs; with pictures and volumes."""
     folder = tmp_path_factory.mktemp("exported")
-    for number in range(SEGMENTED):
-        [path, *_] = patient(folder / "source", number, 3, Rows=16)
+    for number in range(SEGMENTED - 1):
+        [path, *_] = patient(folder / "source", number, 3)
         _segmentation(path.parent, number)
+    pixels = noise(3, 3)
+    path = enhanced_ct(folder / "source" / "enhanced", 3, patient_id="PAT-3", pixels=pixels)
+    _segmentation(path.parent, 3)
     patient(folder / "source", 8, 3)
     for number, name in ((10, "t1 mprage sag"), (11, "something")):
         pixels = noise(number, 3)
@@ -55,14 +58,13 @@ def dataset(tmp_path_factory):
         mr_series(folder / "source" / f"{number}", 3, **about)
     options = BuildOptions(nifti=True, shares=(0.5, 0.25, 0.25))
     summary = build(folder / "source", folder / "set", options)
-    assert (summary.volumes, summary.counts.images) == (7, 21)
+    assert (summary.volumes, summary.counts.images, summary.counts.pictures) == (7, 19, 21)
     return folder / "set"
 
 
 def test_monai_reads_its_data_list(dataset, tmp_path):
     import_module("imaging_operators.graph")  # makes holoscan, which `import monai` imports, ready
     from monai.data import load_decathlon_datalist
-
 
     exported = export(dataset, tmp_path / "monai", "monai")
     assert sum(exported.cases.values()) == SEGMENTED
@@ -108,6 +110,10 @@ def test_coco_boxes_lie_round_each_segment(dataset, tmp_path):
         assert all((tmp_path / "coco" / one["file_name"]).is_file() for one in images.values())
         assert {one["name"]: one["id"] for one in said["categories"]} == {"liver": 1, "tumour": 2}
         assert all(one["image_id"] in images for one in said["annotations"])
+        shown = [
+            images[one["image_id"]]["file_name"] for one in said["annotations"] if one["category_id"] == 2
+        ]
+        assert all("_f" not in name or "_f00001_" in name for name in shown)  # the second frame
         boxes += [(one["category_id"], tuple(one["bbox"]), one["area"]) for one in said["annotations"]]
     liver = [(1, (7, 4, 3, 2), 6)] * 3 * SEGMENTED
     tumours = [(2, (3 + number, 12, 1, 1), 1) for number in range(SEGMENTED)]
