@@ -74,6 +74,21 @@ def test_a_template_keeps_its_character_set(picture, terms, name):
     assert other.SpecificCharacterSet == "ISO_IR 192"  # theirs cannot say it
 
 
+def test_each_file_of_a_run_has_the_character_set_that_its_texts_need(picture):
+    folder = picture.parent
+    (folder / "in").mkdir()
+    for name in "abc":
+        Image.fromarray(np.full((2, 2), ord(name), np.uint8)).save(folder / "in" / f"{name}.png")
+    [template] = ct_series(
+        folder / "ct", slices=1, SpecificCharacterSet="ISO_IR 100", PatientName=NAMES["Latin"]
+    )
+    rows = {"a.png": {}, "b.png": {"StudyDescription": "한국"}, "c.png": {}}
+    who = Attributes.from_template(template)
+    made = instances(to_dicom(folder / "in", folder / "out", "OT", attributes=who, rows=rows))
+    assert [one.SpecificCharacterSet for one in made] == ["ISO_IR 100", "ISO_IR 192", "ISO_IR 100"]
+    assert [one.PatientName for one in made] == [NAMES["Latin"]] * 3
+
+
 def test_ascii_needs_no_character_set(picture):
     assert "SpecificCharacterSet" not in made_with(picture, WHO)
 

@@ -31,8 +31,9 @@ def volume(tmp_path) -> Path:
 def test_a_target_that_is_there_stays_as_it_is(volume, tmp_path):
     made = to_dicom(volume, tmp_path / "out")
     before = {path: path.read_bytes() for path in made.files}
-    with pytest.raises(TargetExists, match="out"):
+    with pytest.raises(TargetExists, match="out") as refused:
         to_dicom(volume, tmp_path / "out", "MR")
+    assert "--overwrite" in refused.value.hint
     assert {path: path.read_bytes() for path in made.files} == before
     assert instances(to_dicom(volume, tmp_path / "out", "MR", overwrite=True))[0].Modality == "MR"
     assert left(tmp_path) == ["a.nii", "out"]

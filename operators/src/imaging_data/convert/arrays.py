@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .damage import foreign
 from .errors import ShearedGrid, UnreadableInput
 from .grids import Affine
 from .packages import package
@@ -94,10 +95,8 @@ def read_numpy(path: Path, affine: Affine | None = None) -> Voxels:
     affine: LPS mm of index (slice, row, column), as `Volume.affine`; without it that of the `.json` beside it, as
     `gantry convert` writes it.  Raises NoPlace without either, UnreadableInput, TooLarge, UnsupportedValues.
     """
-    try:
+    with foreign():
         array = np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, OSError, EOFError, SyntaxError, TypeError, OverflowError) as error:
-        raise UnreadableInput("It is no .npy file of numbers, or is cut off.") from error
     if not 2 <= array.ndim <= 4 or not array.size:
         raise UnsupportedValues(f"It has shape {array.shape}.")
     shape = (*(1,) * (4 - array.ndim), *array.shape)

@@ -141,7 +141,7 @@ class Attributes:
             if keyword not in self.dataset:
                 setattr(dataset, keyword, None)
         for element in self.dataset:
-            dataset[element.tag] = deepcopy(element)  # a name keeps the bytes of the object it was written in
+            dataset[element.tag] = deepcopy(element)  # else a value set there would be set here
         dataset.SpecificCharacterSet = UTF_8
         dataset.set_original_encoding(False, True, convert_encodings(UTF_8))
         keep_character_set(dataset, self.character_set)

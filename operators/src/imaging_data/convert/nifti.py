@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """NIfTI-1 and -2 files as voxels (https://nifti.nimh.nih.gov), read by nibabel."""
 
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .errors import MissingPackage, UnreadableInput
+from .damage import foreign
+from .errors import UnreadableInput
 from .grids import ras_affine
+from .packages import package
 from .rescaling import UnsupportedValues
 from .voxels import Voxels, check_shape
 
@@ -27,12 +28,25 @@ def read_nifti(path: Path) -> Voxels:
     Raises UnreadableInput for a file that is no NIfTI, cut off or damaged; TooLarge before anything of that
     size is read; UnsupportedValues for colours, complex numbers and more than four dimensions.
     """
-    image = _loaded(path)
+    nibabel = package("nibabel")
+    damage = (
+        nibabel.filebasedimages.ImageFileError,
+        nibabel.spatialimages.HeaderDataError,
+        nibabel.wrapstruct.WrapStructError,
+    )
+    with foreign(*damage), np.errstate(all="ignore"):
+        for kind in (nibabel.Nifti1Image, nibabel.Nifti2Image):
+            if kind.path_maybe_image(path)[0]:
+                return _voxels(kind.from_filename(path))
+    raise UnreadableInput("It has no header of NIfTI.")
+
+
+def _voxels(image: Any) -> Voxels:
     shape = _shape(image.shape)
     check_shape(tuple(reversed(shape)), image.get_data_dtype().itemsize)
     if image.get_data_dtype().kind not in "iuf":
         raise UnsupportedValues(f"They are of type {image.get_data_dtype()}.")
-    raw = _values(image, path).reshape(shape, order="F")
+    raw = image.dataobj.get_unscaled().reshape(shape, order="F")
     units, time_unit = image.header.get_xyzt_units()
     slope, intercept = image.dataobj.slope, image.dataobj.inter
     placed = int(image.header["qform_code"]) or int(image.header["sform_code"])
@@ -44,45 +58,6 @@ def read_nifti(path: Path) -> Voxels:
         None if (slope, intercept) == (1, 0) else (float(slope), float(intercept)),
         step if shape[3] > 1 and 0 < step < float("inf") else None,
         () if placed else (UNPLACED,),
-    )
-
-
-def _loaded(path: Path) -> Any:
-    try:
-        import nibabel
-    except ImportError:
-        raise MissingPackage("NIfTI is read by nibabel.") from None
-    try:
-        for kind in (nibabel.Nifti1Image, nibabel.Nifti2Image):
-            if kind.path_maybe_image(path)[0]:
-                return kind.from_filename(path)
-    except _damage() as error:
-        raise UnreadableInput(f"{error}.") from error
-    raise UnreadableInput("It has no header of NIfTI.")
-
-
-def _values(image: Any, path: Path) -> Any:
-    try:
-        return image.dataobj.get_unscaled()
-    except _damage() as error:
-        raise UnreadableInput(f"{error}.") from error
-
-
-def _damage() -> tuple[type[Exception], ...]:
-    """What nibabel and gzip raise for a file that is not what its ending says."""
-    from nibabel.filebasedimages import ImageFileError
-    from nibabel.spatialimages import HeaderDataError
-    from nibabel.wrapstruct import WrapStructError
-
-    return (
-        ImageFileError,
-        HeaderDataError,
-        WrapStructError,
-        OSError,
-        EOFError,
-        zlib.error,
-        ValueError,
-        OverflowError,
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate
@@ -27,6 +27,7 @@ from pydicom.uid import (
 )
 
 from ..errors import TooLarge
+from .damage import foreign
 from .errors import UnreadableInput
 from .jpeg import BASELINE, Jpeg, parse_jpeg
 from .packages import package
@@ -77,7 +78,7 @@ def secondary_captures(pages: Iterable[Page]) -> Iterator[Dataset]:
 def _plain(path: Path) -> Page:
     """What Pillow decodes without loss of depth."""
     try:
-        with warnings.catch_warnings():
+        with foreign(), warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=FORMATS) as image:
                 check_page(image.height, image.width, 4)
@@ -85,10 +86,6 @@ def _plain(path: Path) -> Page:
                 return _page(image, path)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise TooLarge(f"It has more than {Image.MAX_IMAGE_PIXELS} pixels.") from None
-    except UnidentifiedImageError:
-        raise UnreadableInput("It is no picture that is known here.") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise UnreadableInput(f"{error or type(error).__name__}.") from error
 
 
 def _page(image: Image.Image, path: Path) -> Page:
@@ -141,10 +138,8 @@ def _deep_png(path: Path, begin: bytes) -> Page:
     if samples == 2:
         raise UnreadableInput("It is grey with opacity in 16 bits.", "Save it without opacity.")
     itk = package("SimpleITK")
-    try:
+    with foreign():
         array = itk.GetArrayFromImage(itk.ReadImage(str(path), imageIO="PNGImageIO"))
-    except RuntimeError as error:
-        raise UnreadableInput("Its PNG is damaged or cut off.") from error
     return Page(flattened(array), "RGB")
 
 

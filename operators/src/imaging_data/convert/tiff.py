@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pages of a TIFF file (TIFF 6.0), read by tifffile."""
 
-import struct
-import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TooLarge
+from .damage import foreign
 from .errors import MissingPackage, UnreadableInput
 from .packages import package
 from .pages import Page, check_page, flattened, oriented
@@ -19,17 +19,6 @@ MOST_PAGES = 4096
 GREY = {0: "MONOCHROME1", 1: "MONOCHROME2"}
 RGB, PALETTE, YCBCR = 2, 3, 6
 LOSSY = {6, 7}  # JPEG
-DAMAGE = (
-    OSError,
-    EOFError,
-    zlib.error,
-    ValueError,
-    KeyError,
-    IndexError,
-    TypeError,
-    struct.error,
-    OverflowError,
-)
 
 
 def read_tiff(path: Path) -> Iterator[Page]:
@@ -39,20 +28,25 @@ def read_tiff(path: Path) -> Iterator[Page]:
     MissingPackage for a compression that tifffile leaves to another package.
     """
     tifffile = package("tifffile")
-    errors = (*DAMAGE, tifffile.TiffFileError)
+    with foreign(tifffile.TiffFileError), _packages(), tifffile.TiffFile(path) as file:
+        if len(file.pages) > MOST_PAGES:
+            raise TooLarge(f"It has {len(file.pages)} pages; {MOST_PAGES} are allowed.")
+        pages = [page.aspage() for page in file.pages]
+        if not pages:
+            raise UnreadableInput("It holds no picture.")
+        for page in [one for one in pages if not one.is_reduced] or pages:
+            yield _page(page)
+
+
+@contextmanager
+def _packages() -> Iterator[None]:
+    """tifffile leaves some compressions to another package, and says so in a ValueError."""
     try:
-        with tifffile.TiffFile(path) as file:
-            if len(file.pages) > MOST_PAGES:
-                raise TooLarge(f"It has {len(file.pages)} pages; {MOST_PAGES} are allowed.")
-            pages = [page.aspage() for page in file.pages]
-            if not pages:
-                raise UnreadableInput("It holds no picture.")
-            for page in [one for one in pages if not one.is_reduced] or pages:
-                yield _page(page)
-    except errors as error:
+        yield
+    except ValueError as error:
         if "requires the 'imagecodecs'" in str(error):
             raise MissingPackage(f"{error}.", "Install it: `pip install imagecodecs`.") from None
-        raise UnreadableInput(f"{error or type(error).__name__}.") from error
+        raise
 
 
 def _page(page: Any) -> Page:
@@ -72,7 +66,7 @@ def _samples(page: Any, array: NDArray[Any]) -> tuple[NDArray[Any], str]:
     photometric = int(page.photometric)
     if array.dtype.kind == "b":
         array = array.astype(np.uint8) * 255
-    elif page.bitspersample < 8 and photometric in GREY:
+    elif 0 < page.bitspersample < 8 and photometric in GREY:
         array = array * (255 // ((1 << page.bitspersample) - 1))
     if photometric == PALETTE and array.ndim == 2:
         return _in_colour(array, np.asarray(page.colormap)), "RGB"
