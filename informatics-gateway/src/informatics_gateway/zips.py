@@ -71,14 +71,21 @@ class Member:
         try:
             return self.archive.open(self.info)
         except BROKEN as error:
-            raise RefusedMember(f"{self.name}: {error}.") from error
+            raise self._damaged(error) from error
 
     def read(self, file: IO[bytes], size: int = -1) -> bytes:
         """Read from what `open` gave.  Raises RefusedMember when it is damaged or cut off."""
         try:
             return file.read(size)
         except BROKEN as error:
-            raise RefusedMember(f"{self.name}: {error or 'it is cut off'}.") from error
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> RefusedMember:
+        """Without what zipfile says, which quotes the member's whole path: folders are named after patients."""
+        unknown = isinstance(error, NotImplementedError)
+        return RefusedMember(
+            f"{self.name}: {'how it is packed is not known' if unknown else 'it is damaged'}."
+        )
 
 
 def is_zip(path: Path) -> bool:
