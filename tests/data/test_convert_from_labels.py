@@ -25,7 +25,7 @@ from imaging_data.convert.errors import AnotherGrid
 from imaging_data.convert.from_dicom import FromDicom, convert_from_dicom
 from imaging_data.instances import read_instance
 
-SHAPE = (6, 12, 20)
+SHAPE = (6, 11, 19)  # frames of single bits that do not fill whole bytes
 TILTED = {
     "spacing": (2.5, 0.7, 0.9),
     "ImageOrientationPatient": [0.8, 0.6, 0.0, 0.0, 0.0, -1.0],

@@ -22,6 +22,8 @@ from pydicom.uid import JPEG2000Lossless
 from imaging_data import UnreadableInstance, find_instances, read_volume
 from imaging_data.convert.errors import NothingToConvert, TargetExists, UnknownFormat
 from imaging_data.convert.from_dicom import FromDicom, convert_from_dicom
+from imaging_data.convert.grids import ras_affine
+from imaging_data.convert.nifti_files import write_array
 from imaging_data.display import encode_png, picture
 from imaging_data.errors import GantryTilt
 
@@ -73,6 +75,16 @@ def test_integers_and_places_are_exact(tmp_path, pixels, spacing, intercept, tur
     assert np.allclose(place[:3], lps * [-1, -1, 1], atol=1e-4)
     assert np.allclose(image.get_qform(), image.affine, atol=1e-4)
     assert int(image.header["sform_code"]) == int(image.header["qform_code"]) == 1
+
+
+@pytest.mark.parametrize("mirrored", [1, -1])
+def test_both_ways_to_say_the_place_agree(tmp_path, mirrored):
+    affine = np.eye(4)
+    affine[:3, :3] = np.column_stack([mirrored * 3.0 * NORMAL, 0.7 * np.array(TURNED[3:]), TURNED[:3]])
+    write_array(np.zeros((2, 3, 4), np.int16), affine, tmp_path / "out.nii")
+    image = nibabel.load(tmp_path / "out.nii")
+    assert np.allclose(image.get_qform(), image.get_sform(), atol=1e-5)
+    assert np.allclose(image.get_sform(), ras_affine(affine), atol=1e-5)
 
 
 def dcm2niix(source: Path, folder: Path) -> nibabel.Nifti1Image:
