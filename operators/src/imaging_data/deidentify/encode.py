@@ -3,19 +3,20 @@
 
 from struct import pack
 
-from pydicom import Dataset
+from pydicom import DataElement, Dataset
+from pydicom.charset import default_encoding
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileMetaDataset
 from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_dataset, write_file_meta_info
+from pydicom.filewriter import write_data_element, write_file_meta_info
 from pydicom.uid import (
     PYDICOM_IMPLEMENTATION_UID,
     UID,
     DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
 )
 
-from ..elements import LONG, UNDEFINED, PixelSpan
+from ..elements import LONG, UNDEFINED
 from ..parts import Parts
 
 PREAMBLE = b"\0" * 128 + b"DICM"
@@ -30,27 +31,42 @@ def encode(dataset: Dataset, parts: Parts) -> bytes:
     """
     deflated = parts.transfer_syntax == DeflatedExplicitVRLittleEndian
     syntax = ExplicitVRLittleEndian if deflated else parts.transfer_syntax
-    implicit, little = dataset.original_encoding
+    implicit, little = map(bool, dataset.original_encoding)
     body = DicomBytesIO()
-    body.is_implicit_VR, body.is_little_endian = bool(implicit), syntax != ExplicitVRBigEndian
-    write_dataset(body, dataset)
+    body.is_implicit_VR, body.is_little_endian = implicit, little
+    encodings = dataset.get("SpecificCharacterSet", default_encoding)
+    for tag in sorted(dataset.keys()):
+        element = dataset.get_item(tag)
+        if _is_as_read(element, implicit, little):
+            body.write(_head(tag, element.VR, len(element.value), implicit, little) + element.value)
+        else:
+            write_data_element(body, element, encodings)
     if parts.pixels:
-        body.write(_head(parts.pixels, bool(implicit), bool(little)))
+        span = parts.pixels
+        length = UNDEFINED if span.encapsulated else span.stop - span.start
+        body.write(_head(TAGS[span.keyword], span.vr, length, implicit, little))
         body.write(parts.pixel_bytes)
-        if parts.pixels.encapsulated:
+        if span.encapsulated:
             body.write(pack("<HHL", DELIMITER >> 16, DELIMITER & 0xFFFF, 0))
     return PREAMBLE + _meta(dataset, syntax) + body.getvalue()
 
 
-def _head(span: PixelSpan, implicit: bool, little: bool) -> bytes:
-    """Tag, VR and length of the pixel data element (PS3.5 section 7.1)."""
-    order, tag = "<" if little else ">", TAGS[span.keyword]
-    length = UNDEFINED if span.encapsulated else span.stop - span.start
+def _is_as_read(element: DataElement | RawDataElement, implicit: bool, little: bool) -> bool:
+    """Whether its value can be copied as it stood in the original."""
+    return (
+        isinstance(element, RawDataElement)
+        and isinstance(element.value, bytes)
+        and (element.is_implicit_VR, element.is_little_endian) == (implicit, little)
+    )
+
+
+def _head(tag: int, vr: str | None, length: int, implicit: bool, little: bool) -> bytes:
+    """Tag, VR and length of an element (PS3.5 section 7.1)."""
+    order, said = "<" if little else ">", (vr or "").encode()
     head = pack(order + "HH", tag >> 16, tag & 0xFFFF)
-    vr = (span.vr or "").encode()
-    if implicit or not vr:
+    if implicit or not said:
         return head + pack(order + "L", length)
-    return head + vr + (pack(order + "HL", 0, length) if vr in LONG else pack(order + "H", length))
+    return head + said + (pack(order + "HL", 0, length) if said in LONG else pack(order + "H", length))
 
 
 def _meta(dataset: Dataset, syntax: UID) -> bytes:
