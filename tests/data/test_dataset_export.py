@@ -4,6 +4,7 @@
 import csv
 import json
 from importlib import import_module
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -15,7 +16,7 @@ from imaging_data.convert.errors import MissingPackage, TargetExists
 from imaging_data.convert.labels import LabelledSegment, Labels
 from imaging_data.convert.stored import layout_of
 from imaging_data.convert.to_segmentation import segmentation_dataset
-from imaging_data.dataset import NothingToExport
+from imaging_data.dataset import Database, NothingToExport
 from imaging_data.dataset.bids import contrast_of
 from imaging_data.dataset.build import BuildOptions, build
 from imaging_data.dataset.export import export
@@ -25,11 +26,11 @@ SEGMENTED = 4
 
 
 def _segmentation(folder, number):
-    """Two segments: a liver of 2 x 3 pixels on each slice, a tumour of one pixel on the second."""
+    """Two segments: a liver of 2 x 3 pixels on each slice, a tumour of one pixel on the third."""
     layout = layout_of(find_instances(folder).series[0])
     layer = np.zeros(layout.grid.shape, np.uint8)
     layer[:, 4:6, 7:10] = 1
-    layer[1, 12, 3 + number] = 2
+    layer[2, 12, 3 + number] = 2
     segments = (LabelledSegment(1, "liver"), LabelledSegment(2, "tumour"))
     segmentation_dataset(Labels(layout.grid, (layer,), segments, {1: 0, 2: 0}), layout).save_as(
         folder / "segmentation.dcm", enforce_file_format=True
@@ -82,6 +83,7 @@ def test_monai_reads_its_data_list(dataset, tmp_path):
         assert image.shape == label.shape == (16, 16, 3)
         assert np.allclose(image.affine, label.affine)
         assert np.asarray(label.dataobj)[7:10, 4:6].min() == 1
+        assert np.argwhere(np.asarray(label.dataobj) == 2)[0, 1:].tolist() == [12, 2]
 
 
 def test_nnunet_finds_its_folder_sound(dataset, tmp_path):
@@ -103,7 +105,7 @@ def test_nnunet_finds_its_folder_sound(dataset, tmp_path):
 def test_coco_boxes_lie_round_each_segment(dataset, tmp_path):
     exported = export(dataset, tmp_path / "coco", "coco")
     assert sum(exported.cases.values()) == SEGMENTED
-    boxes = []
+    database, boxes = Database(dataset), []
     for split in ("train", "validation", "test"):
         said = json.loads((tmp_path / "coco" / "annotations" / f"{split}.json").read_text())
         images = {one["id"]: one for one in said["images"]}
@@ -113,11 +115,15 @@ def test_coco_boxes_lie_round_each_segment(dataset, tmp_path):
         shown = [
             images[one["image_id"]]["file_name"] for one in said["annotations"] if one["category_id"] == 2
         ]
-        assert all("_f" not in name or "_f00001_" in name for name in shown)  # the second frame
+        stems = [Path(name).stem for name in shown]
+        numbers = {database.image_info(stem)["InstanceNumber"] for stem in stems if "_f" not in stem}
+        assert numbers <= {"3"}
+        assert all("_f00002_" in stem for stem in stems if "_f" in stem)  # frames from 0
         boxes += [(one["category_id"], tuple(one["bbox"]), one["area"]) for one in said["annotations"]]
     liver = [(1, (7, 4, 3, 2), 6)] * 3 * SEGMENTED
     tumours = [(2, (3 + number, 12, 1, 1), 1) for number in range(SEGMENTED)]
     assert sorted(boxes) == sorted(liver + tumours)
+    database.close()
 
 
 def test_bids_has_the_mr_whose_contrast_is_known(dataset, tmp_path):
