@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which accepted file stands for a new result of the same UID: the first that differs in its times alone."""
 
+import threading
+import time
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import made_results
 import pytest
@@ -10,9 +14,17 @@ from pydicom import dcmread
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
-from imaging_data import file_sha256
-from informatics_gateway.model import Result
+from imaging_data import file_sha256, input_hash
+from informatics_gateway.config import Config
+from informatics_gateway.execute import Executor
+from informatics_gateway.model import Association, JobStatus, Result, SeriesKey
+from informatics_gateway.pipeline import steps
+from informatics_gateway.pipeline.lanes import Lanes
 from informatics_gateway.pipeline.once import first_accepted
+from informatics_gateway.receive import read_instance
+from informatics_gateway.store import Store
+
+APP = Path(__file__).parents[1] / "operators" / "apps" / "torch_free"
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +77,61 @@ def test_a_value_that_cannot_be_read_is_no_fault(report, tmp_path):
     dataset.save_as(tmp_path / "1.dcm")
     earlier = replace(report, path=tmp_path / "1.dcm", sha256=file_sha256(tmp_path / "1.dcm"))
     assert first_accepted(report, [earlier]) is None
+
+
+@pytest.fixture
+def two_apps(tmp_path):
+    """The journal and the lanes of a job for each of two apps of one folder, on one series, a second apart."""
+    files = {"name": "files", "kind": "folder", "path": tmp_path / "out", "clinical": False}
+    tables = {
+        "app": [{"name": name, "path": APP} for name in ("one", "two")],
+        "route": [
+            {"called_ae_title": "TOOL", "app": name, "destinations": ["files"]} for name in ("one", "two")
+        ],
+        "destination": [files],
+        "storage": {"path": tmp_path / "storage"},
+    }
+    config = Config.model_validate(tables)
+    store, executor = Store(config.storage.path), Executor(config)
+    instances = [read_instance(path) for path in ct_series(tmp_path / "storage" / "ct", slices=2)]
+    who = Association("a", "MODALITY@127.0.0.1", "MODALITY", "TOOL", "127.0.0.1", 0.0)
+    store.record_arrivals([(who, instance, time.time()) for instance in instances])
+    key = SeriesKey(who.source, "TOOL", instances[0].study_instance_uid, instances[0].series_instance_uid)
+    sealed = store.seal(key, input_hash(each.sha256 for each in instances), instances, "quiet")
+    for route in config.routes:
+        store.queue(sealed, [route])
+        time.sleep(1.1)  # the results' times are the jobs'
+    yield store, Lanes(store, config, executor)
+    executor.close()
+    store.close()
+
+
+def test_of_two_jobs_that_are_validated_at_the_same_instant_one_is_the_first(two_apps, monkeypatch):
+    store, lanes = two_apps
+    numbers = [job.id for job in store.jobs()]
+    together = threading.Barrier(2)
+
+    def slowly(result: Result, accepted: list[Result]) -> Result | None:
+        """Both jobs have looked at what was accepted, where they may."""
+        with suppress(threading.BrokenBarrierError):
+            together.wait(1)
+        return first_accepted(result, accepted)
+
+    def contents() -> list[str]:
+        return [store.results(number)[0].sha256 for number in numbers]
+
+    def step(number: int) -> None:
+        lanes.take_step(store.job(number))
+
+    monkeypatch.setattr(steps, "first_accepted", slowly)
+    for number in numbers:
+        step(number)
+    own = contents()
+    assert own[0] != own[1]
+    threads = [threading.Thread(target=step, args=(number,)) for number in numbers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [store.job(number).status for number in numbers] == [JobStatus.VALIDATED] * 2
+    assert contents() in ([own[0]] * 2, [own[1]] * 2)

@@ -37,6 +37,7 @@ class Steps:
     def __init__(self, store: Store, config: Config, executor: Executor, cards: Cards) -> None:
         self._store, self._config, self._executor, self._cards = store, config, executor, cards
         self._attempts: dict[int, threading.Event] = {}  # set: the attempt is to end
+        self._accepting = threading.Lock()  # of two jobs with the same results one is the first
         self._by_status: dict[JobStatus, Callable[[Job], None]] = {
             JobStatus.EXECUTED: self._validate,
             JobStatus.VALIDATED: self._deliver,
@@ -170,13 +171,14 @@ class Steps:
         manifest = load_manifest(self._executor.folder(job), job)
         stage, replaced = self._config.app(job.app).stage, self._replaced(job)
         results = validate(job, manifest, stage, predecessors=replaced)
-        for result in results:
-            first = first_accepted(result, self._store.accepted(job, result.sop_instance_uid))
-            if first is not None:
-                self._store.adopt(job, first)
-        took = time.monotonic() - started
-        text = f"validated in {took:.2f} s: {len(results)} results accepted"
-        self._store.move(job, JobStatus.VALIDATED, text)
+        with self._accepting:
+            for result in results:
+                first = first_accepted(result, self._store.accepted(job, result.sop_instance_uid))
+                if first is not None:
+                    self._store.adopt(job, first)
+            took = time.monotonic() - started
+            text = f"validated in {took:.2f} s: {len(results)} results accepted"
+            self._store.move(job, JobStatus.VALIDATED, text)
 
     # deliver
 
