@@ -3,6 +3,7 @@
 
 import os
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -10,6 +11,7 @@ from statistics import median
 from threading import Event
 
 from map_image import Packed, phantom, series
+from ray_cluster import Cluster
 
 from imaging_data import find_instances
 from imaging_data.phantom import Rendered
@@ -23,22 +25,28 @@ WAYS = {  # how the gateway is told to run it, by name
     "container, cold": ("image", "container"),
     "process, warm": ("path", "warm"),
     "container, warm": ("image", "warm"),
+    "ray, warm": ("path", "ray"),
 }
-WARM = [way for way, (_, runner) in WAYS.items() if runner == "warm"]
+WARM = [way for way in WAYS if way.endswith("warm")]
 RATIOS = {  # what is divided by what
     "container, cold/warm": ("container, cold", "container, warm"),
     "process, cold/warm": ("process, cold", "process, warm"),
     "warm, container/process": ("container, warm", "process, warm"),
+    "warm, ray/process": ("ray, warm", "process, warm"),
 }
 Seconds = dict[str, list[float]]
 
 
 @dataclass
 class Contest:
-    """An executor that runs the app in every way, in `folder`; each job has a new patient's series."""
+    """An executor that runs the app in every way, in `folder`; each job has a new patient's series.
+
+    `cluster`: of Ray, three nodes on this machine.
+    """
 
     folder: Path
     packed: Packed
+    cluster: Cluster
 
     def __post_init__(self) -> None:
         places = {"path": self.packed.app, "image": self.packed.image}
@@ -47,7 +55,8 @@ class Contest:
             for way, (place, runner) in WAYS.items()
         ]
         storage = {"path": self.folder / "storage"}
-        self._executor = Executor(Config.model_validate({"storage": storage, "app": apps}))
+        tables = {"storage": storage, "app": apps, "ray": self.cluster.tables}
+        self._executor = Executor(Config.model_validate(tables))
         for way in WAYS:
             self._executor.manifest(_app(way))  # a gateway asks each app once
         self._phantom, self._numbers = phantom(), count(1)
@@ -70,9 +79,9 @@ def measure(folder: Path, packed: Packed, rounds: int, jobs: int) -> Seconds:
     A warm worker's first job, which loads the app, is left out.
     """
     os.environ |= packed.engine.environment
-    contest = Contest(folder, packed)
+    folder.mkdir(parents=True)
     found: Seconds = {way: [] for way in WAYS}
-    try:
+    with Cluster(folder) as cluster, closing(Contest(folder, packed, cluster)) as contest:
         for way in WARM:
             contest.seconds(way)
         for number in range(rounds):
@@ -80,8 +89,6 @@ def measure(folder: Path, packed: Packed, rounds: int, jobs: int) -> Seconds:
             for way in ways[number % len(ways) :] + ways[: number % len(ways)]:
                 each = [contest.seconds(way) for _ in range(jobs if way in WARM else 1)]
                 found[way].append(median(each))
-    finally:
-        contest.close()
     return found
 
 

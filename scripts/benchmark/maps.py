@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-sys.path.insert(
-    0, str(Path(__file__).resolve().parents[2] / "tests")
-)  # their scripted driver, engine and gateway
+# The tests' scripted driver, engine and gateway; last, their cluster: there are names as here.
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "gateway"))
 
 import journal
 import map_image
