@@ -10,7 +10,7 @@ from highdicom import AlgorithmIdentificationSequence
 from highdicom.seg import Segmentation, SegmentDescription
 from pydicom import Dataset, FileMetaDataset, dcmread
 from pydicom.sr.codedict import codes
-from pydicom.uid import ExplicitVRLittleEndian, RLELossless, generate_uid
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from imaging_data import find_instances, read_volume
 
@@ -34,7 +34,7 @@ def seg(source: Path, target: Path, pixels: np.ndarray, kind: str) -> Path:
         dataset = Segmentation(
             headers, pixels, kind, described, generate_uid(), 1, generate_uid(), 1, "test", "test", "1", "1",
             max_fractional_value=200,
-            transfer_syntax_uid=ExplicitVRLittleEndian if kind == "BINARY" else RLELossless,
+            transfer_syntax_uid=ExplicitVRLittleEndian,
         )  # fmt: skip
     dataset.save_as(target)
     return target

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Label maps and contours as DICOM Segmentations of the series that they belong to (PS3.3 sections A.51, A.101)."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -10,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
+from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless, generate_uid
 
 from ..characters import keep_character_set
@@ -17,6 +19,7 @@ from ..checks import check_voxels
 from ..errors import NoMatchingSeries, OverlappingPhases
 from ..identity import identity_attributes
 from ..instances import Series, find_instances
+from ..rle import encode_frames
 from ..slices import Slice
 from ..values import text_of, values_of
 from .converted import Converted
@@ -110,9 +113,11 @@ def segmentation_dataset(labels: Labels, layout: Layout, options: ToSegmentation
         software_versions=version("gantry"),
         device_serial_number="1",
         content_label="SEGMENTATION",
-        transfer_syntax_uid=ExplicitVRLittleEndian if renumbered else RLELossless,
+        transfer_syntax_uid=ExplicitVRLittleEndian,
         **_geometry(layout, order),
     )
+    if options.kind == "labelmap":
+        _compress(dataset)
     dataset.update({element.tag: element for element in identity})
     dataset.SeriesDescription = options.description[:LONGEST_LABEL]
     if not dataset.FrameOfReferenceUID:  # then there is no Frame of Reference module (PS3.3 C.7.4.1)
@@ -121,6 +126,15 @@ def segmentation_dataset(labels: Labels, layout: Layout, options: ToSegmentation
     terms = tuple(map(str, values_of(layout.slices[0].dataset, "SpecificCharacterSet")))
     keep_character_set(dataset, terms)
     return dataset
+
+
+def _compress(dataset: Dataset) -> None:
+    """The frames of a LABELMAP in RLE Lossless (PS3.5 Annex G), which is far smaller."""
+    shape = (int(dataset.NumberOfFrames), dataset.Rows, dataset.Columns)
+    stored = np.frombuffer(dataset.PixelData, f"<u{dataset.BitsAllocated // 8}", math.prod(shape))
+    dataset.PixelData = encapsulate(encode_frames(stored.reshape(shape)))
+    dataset["PixelData"].VR = "OB"
+    dataset.file_meta.TransferSyntaxUID = RLELossless
 
 
 def _series(template: Path, uid: str) -> Series:

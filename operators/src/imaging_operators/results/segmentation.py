@@ -14,6 +14,7 @@ from pydicom.tag import Tag
 from pydicom.uid import RLELossless
 
 from imaging_data import Volume
+from imaging_data.rle import encode_frames
 
 from ..errors import InvalidResult, NotANumber
 from .base import ResultContext
@@ -21,7 +22,6 @@ from .frames import binary_frames, binary_pixels, labelmap_frames
 from .guard import Expected, Wanted, check_frames
 from .multiframe import put_frames
 from .resampled import check_resampled
-from .rle import encode_frames
 from .segments import Segment, check_numbers, label_dtype, names_of, one_frame
 
 __all__ = ["Segment", "Segmentation"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydicom.pixels.decoders.rle import _rle_decode_frame
 
-from imaging_operators.results.rle import encode_frames
+from imaging_data.rle import encode_frames
 
 SHAPES = st.tuples(st.integers(1, 4), st.integers(1, 9), st.integers(1, 300))
 
