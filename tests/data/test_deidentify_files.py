@@ -5,6 +5,7 @@ import errno
 import fcntl
 import json
 import os
+import pickle
 
 import pytest
 from builders import ct_series
@@ -112,9 +113,10 @@ def test_a_full_disk_leaves_nothing_half(folder, tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(places.os, "fdatasync", full)
-    with pytest.raises(CannotWrite, match="No space left"):
+    with pytest.raises(CannotWrite, match="No space left") as raised:
         _run(folder, tmp_path / "out")
     assert _listing(tmp_path / "out") == {}
+    assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)  # from a worker process
 
 
 @pytest.mark.parametrize(

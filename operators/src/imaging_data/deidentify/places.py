@@ -23,6 +23,10 @@ class CannotWrite(ImagingDataError):
     hint = "Make room or correct the permissions, then run it again: what is there already stays as it is."
     retryable = True
 
+    def __reduce__(self) -> tuple[type["CannotWrite"], tuple[str, str]]:
+        """The same error, as it comes from another process."""
+        return type(self), (self.detail, self.hint)
+
 
 class WrongPlace(ImagingDataError):
     """The folders of originals and of results lie in each other."""
