@@ -16,9 +16,11 @@ from fastapi import HTTPException
 from PIL import Image
 from pydicom import dcmread
 from seeded import Site, configuration, site
+from starlette.testclient import TestClient
 
 from imaging_data.deidentify import Key
-from informatics_gateway.web import uploads
+from informatics_gateway.store import Journal, Store
+from informatics_gateway.web import create_app, uploads
 from informatics_gateway.web.forms import CSV, local_only
 
 FORMS = {"convert": "/research/convert", "deidentify": "/research/deidentify"}
@@ -237,3 +239,20 @@ def test_who_is_not_on_this_machine_gets_nothing(host):
     assert error.value.status_code == 403
     with pytest.raises(HTTPException):
         local_only(SimpleNamespace(client=None))  # type: ignore[arg-type]
+
+
+def test_the_pages_that_name_patients_do_not_answer_to_another_machine(tmp_path):
+    config = configuration(tmp_path)
+    with Store(config.storage.path), Journal(config.storage.path) as journal:
+        app = create_app(config, journal, lambda: [])
+        with TestClient(app, "http://localhost", client=("10.1.2.3", 50000)) as other:
+            paths = [
+                "/dataset",
+                "/dataset/patient?id=x",
+                "/api/dataset/patients",
+                *FORMS.values(),
+                "/research/tasks/x",
+            ]
+            assert {path: other.get(path).status_code for path in paths} == dict.fromkeys(paths, 403)
+            assert other.post(FORMS["convert"], data={"token": "x"}).status_code == 403
+            assert other.get("/").status_code == 200

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 import receivers
-from builders import ct_series
+from builders import CT_IMAGE, ct_series, mr_series
 from gateway_process import GANTRY
 from http_archive import Answer, Request, files_in, http_archive
 from orthanc import Orthanc
 from pydicom import dcmread
+from pynetdicom import AE, evt
 
 from informatics_gateway.addressee import NoSuchButton, NoSuchDestination, find_destination, to_button
 from informatics_gateway.config import Config, DicomwebDestination, DimseDestination, FolderDestination, load
@@ -179,6 +180,23 @@ def test_a_refusal_of_one_instance_stops_only_this_one_and_of_all_stops(tree):
         assert (sent.present, len(sent.failed)) == (0, 4)
     with http_archive(refuse(401)) as archive, pytest.raises(DestinationRefused, match="401"):
         send([tree / "a.zip"], DicomwebDestination(kind="dicomweb", name="x", url=archive.url))
+
+
+def test_an_ae_that_does_not_take_a_sop_class_gets_the_others(tmp_path):
+    ct_series(tmp_path / "ct", slices=2)
+    mr_series(tmp_path / "mr", slices=2)
+    ae = AE("CTONLY")
+    ae.add_supported_context(CT_IMAGE)
+    server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, lambda _: 0)])
+    try:
+        port = server.socket.getsockname()[1]
+        to = DimseDestination(kind="dimse", name="ct", host="127.0.0.1", port=port, ae_title="CTONLY")
+        sent = send([tmp_path], to)
+    finally:
+        server.shutdown()
+    assert (sent.present, sent.instances, sent.proof) == (2, 4, "its responses to C-STORE")
+    assert len(sent.failed) == 2
+    assert all("none of what is needed" in sentence for sentence in sent.failed)
 
 
 def test_a_button_of_the_gateway_gets_whole_series(tree, tmp_path):

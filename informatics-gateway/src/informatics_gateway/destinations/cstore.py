@@ -11,7 +11,7 @@ from typing import Self
 from ..config import DimseDestination
 from ..errors import DestinationRefused, DestinationUnavailable
 from .bulk import NotTaken, Parcel
-from .dimse import ASK_HINT, DimseClient
+from .dimse import ASK_HINT, TAKE_HINT, DimseClient
 from .stored import DUPLICATE, SUCCESS, WARNINGS, in_words, try_again
 
 Store = Callable[[Path], int | None]
@@ -27,12 +27,16 @@ class CStore:
         self._destination = destination
         self._client = DimseClient(destination, ae_title)
         self._open: dict[tuple[str, str], tuple[ExitStack, Store]] = {}
+        self._not_taken: dict[tuple[str, str], str] = {}
 
     def put(self, parcel: Parcel) -> None:
         """C-STORE; a status other than success, warning and "duplicate" stops this instance only."""
         key = parcel.sop_class_uid, parcel.transfer_syntax_uid
+        store = self._store(key)
+        if store is None:
+            raise NotTaken(f"{parcel.name}: {self._not_taken[key]}")
         with _as_file(parcel.content) as path:
-            status = self._store(key)(path)
+            status = store(path)
         if status is None:
             self._open.pop(key)[0].close()
             raise DestinationUnavailable(f"{self.name}: no response to C-STORE.")
@@ -40,11 +44,17 @@ class CStore:
             kind = DestinationUnavailable if try_again(status) else NotTaken
             raise kind(f"{parcel.name}: {in_words(status)}.")
 
-    def _store(self, key: tuple[str, str]) -> Store:
-        if key not in self._open:
+    def _store(self, key: tuple[str, str]) -> Store | None:
+        """What stores instances of a kind; None for one that the AE does not take."""
+        if key not in self._open and key not in self._not_taken:
             stack = ExitStack()
-            self._open[key] = stack, stack.enter_context(self._client.storing(*key))
-        return self._open[key][1]
+            try:
+                self._open[key] = stack, stack.enter_context(self._client.storing(*key))
+            except DestinationRefused as error:
+                if error.hint != TAKE_HINT:
+                    raise
+                self._not_taken[key] = error.detail
+        return None if key in self._not_taken else self._open[key][1]
 
     def listed(self, study_instance_uid: str, series_instance_uid: str) -> set[str] | None:
         """The instances of a series by C-FIND; None where the response to C-STORE must do.

@@ -14,7 +14,7 @@ from .health import Health, Readiness
 from .segments import Segments
 from .shelf import Shelf
 
-ABOUT = "What Gantry received, ran, proved and refused. Read only, and without names of patients."
+ABOUT = "What Gantry received, ran, proved and refused, without names of patients; and a data set. Read only."
 
 
 def create_app(config: Config, journal: Journal, health: Health) -> FastAPI:
