@@ -80,6 +80,14 @@ def test_a_second_run_changes_nothing_and_says_the_same(folder, tmp_path):
     }
 
 
+def test_what_a_killed_run_left_half_goes(folder, tmp_path):
+    [path, _] = [each.path for each in _run(folder, tmp_path / "out").out]
+    part = path.with_name(f".{path.name}.123.part")
+    part.write_bytes(b"half")
+    _run(folder, tmp_path / "out")
+    assert set(_listing(tmp_path / "out")) == {str(path.relative_to(tmp_path / "out"))}
+
+
 def test_another_instance_under_the_same_uid_is_held_and_overwrites_nothing(folder, tmp_path):
     (folder / "2.dcm").write_bytes(encoded(ct(KVP="80")))
     done = _run(folder, tmp_path / "out")

@@ -23,7 +23,7 @@ from .holding import HeldBack
 from .instance import deidentify
 from .mapping import Mapping, Original
 from .pixels import clean_pixels
-from .places import CannotWrite, check_apart, files_of, locked, put
+from .places import CannotWrite, check_apart, files_of, put, results
 from .profile import Profile
 from .pseudonyms import Key
 
@@ -110,8 +110,8 @@ def deidentify_files(
     hold = hold or target.with_name(f"{target.name}-held")
     check_apart(source, target, hold)
     job, done = Job(source, target, hold, profile, key), Deidentified()
-    with locked(target), _workers(job, len(paths)) as results:
-        for number, result in enumerate(results(paths), start=1):
+    with results(target), _workers(job, len(paths)) as work:
+        for number, result in enumerate(work(paths), start=1):
             done.add(result)
             on_progress(number, len(paths))
     return done

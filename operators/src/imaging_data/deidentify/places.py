@@ -72,6 +72,16 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextmanager
+def results(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder of results, without what a run that was killed has left half."""
+    with locked(folder):
+        for part in folder.rglob(".*.part"):
+            with writing(part):
+                part.unlink()
+        yield
+
+
 def put(path: Path, content: bytes, mode: int = 0o666) -> bool:
     """Write a new file whole; False where it is there with the same content.  Raises Taken, CannotWrite."""
     with writing(path):

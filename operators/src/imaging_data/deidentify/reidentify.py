@@ -16,7 +16,7 @@ from ..values import UNREADABLE, text_of
 from .dates import shift
 from .encode import encode
 from .mapping import Mapping, Original
-from .places import check_apart, files_of, locked, put
+from .places import check_apart, files_of, put, results
 from .substitutes import DUMMIES
 
 STAMPS = (
@@ -110,7 +110,7 @@ def reidentify_files(
     paths = files_of(source)
     check_apart(source, target)
     done = Reidentified()
-    with locked(target):
+    with results(target):
         for number, path in enumerate(paths, start=1):
             _one(path, target, mapping, done)
             on_progress(number, len(paths))
