@@ -6,6 +6,7 @@ import resource
 import struct
 from pathlib import Path
 
+import av
 import nibabel
 import numpy as np
 import pytest
@@ -218,3 +219,28 @@ def test_colours_and_arrays_without_a_place_are_refused(tmp_path):
     SimpleITK.WriteImage(image, str(tmp_path / "a.mha"))
     with pytest.raises(UnsupportedValues):
         to_dicom(tmp_path / "a.mha", tmp_path / "out")
+
+
+def test_slides_and_video_of_a_tree(samples, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    slide = (samples / "wsi_svs_tiff" / "CMU-1-Small-Region.svs").read_bytes()
+    (folder / "a.svs").write_bytes(slide)
+    (folder / "b.svs").write_bytes(slide[:5000])
+    with av.open(str(folder / "c.avi"), "w") as file:
+        stream = file.add_stream("ffv1", rate=5, width=32, height=16, pix_fmt="gray")
+        for level in (0, 90):
+            image = np.full((16, 32), level, np.uint8)
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="gray")))
+        file.mux(stream.encode())
+    made = to_dicom(folder, tmp_path / "out", "SM")
+    if any("libturbojpeg" in each.reason for each in made.skipped):
+        pytest.skip("libturbojpeg is not installed: apt-get install libturbojpeg0")
+    assert [one.SOPClassUID.name for one in instances(made)] == [
+        "VL Whole Slide Microscopy Image Storage",
+        "VL Whole Slide Microscopy Image Storage",
+        "Multi-frame True Color Secondary Capture Image Storage",
+    ]
+    assert {one.PatientID for one in instances(made)} == {"P1"}
+    assert [each.name for each in made.skipped] == ["b.svs"]
+    assert sorted(path.name for path in made.files) == left(tmp_path / "out")

@@ -164,11 +164,29 @@ def test_simpleitk_and_dcm2niix_read_the_same_places(tmp_path):
     to_dicom(tmp_path / "in.nii", tmp_path / "out")
     names = SimpleITK.ImageSeriesReader.GetGDCMSeriesFileNames(str(tmp_path / "out"))
     SimpleITK.WriteImage(SimpleITK.ReadImage(names), str(tmp_path / "itk.nii"))
+    for peer in (nibabel.load(tmp_path / "itk.nii"), by_dcm2niix(tmp_path / "out")):
+        assert np.array_equal(at_places_of(original, peer), original.dataobj)
+
+
+def by_dcm2niix(folder: Path) -> nibabel.Nifti1Image:
+    """What the peer makes of a series."""
     program = Path(sys.executable).with_name("dcm2niix")
-    command = [program, "-z", "n", "-f", "peer", "-o", tmp_path, tmp_path / "out"]
+    command = [program, "-z", "n", "-f", "peer", "-o", folder.parent, folder]
     subprocess.run(command, check=True, capture_output=True)
-    for name in ("itk.nii", "peer.nii"):
-        assert np.array_equal(at_places_of(original, nibabel.load(tmp_path / name)), original.dataobj)
+    return nibabel.load(folder.parent / "peer.nii")
+
+
+def test_a_real_volume_in_another_order_of_axes(samples, tmp_path):
+    """Real values, sagittal, index axes towards the back, the feet and the right."""
+    source = samples / "multiframe_enhanced"
+    [path] = source.rglob("001_ground_truth.nii.gz")
+    first, *_ = instances(to_dicom(path, tmp_path / "out", "MR"))
+    original = nibabel.squeeze_image(nibabel.load(path))
+    assert nibabel.aff2axcodes(original.affine) == ("P", "I", "R")
+    values = at_places_of(original, by_dcm2niix(tmp_path / "out"))
+    assert np.abs(values - original.get_fdata()).max() <= 0.51 * float(
+        first.RescaleSlope
+    )  # which the peer has in float32
 
 
 @pytest.mark.parametrize("ending", ["nrrd", "mha", "mhd"])
