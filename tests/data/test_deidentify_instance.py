@@ -271,6 +271,18 @@ def test_a_report_keeps_codes_and_numbers_and_loses_texts_and_names():
     assert done.ContentSequence[1].PersonName == "ANONYMIZED"
 
 
+def test_annotations_keep_shapes_and_lose_texts():
+    shape, text, layer = Dataset(), Dataset(), Dataset()
+    shape.GraphicData, shape.GraphicType = [1.0, 2.0, 3.0, 4.0], "POLYLINE"
+    text.UnformattedTextValue = f"{NAME} here"
+    layer.GraphicObjectSequence, layer.TextObjectSequence, layer.GraphicLayer = [shape], [text], "LAYER1"
+    done = after(ct(GraphicAnnotationSequence=[layer]))
+    [kept] = done.GraphicAnnotationSequence
+    assert kept.GraphicObjectSequence[0].GraphicData == [1.0, 2.0, 3.0, 4.0]
+    assert kept.TextObjectSequence[0].UnformattedTextValue == "ANONYMIZED"
+    assert not after(ct(GraphicAnnotationSequence=[layer]), BASIC).GraphicAnnotationSequence[0]
+
+
 @pytest.mark.filterwarnings("ignore:Unknown encoding")
 @pytest.mark.parametrize(
     ("dataset", "says"),

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of PS3.15 is whole: checked against another carrier of it, and what it decides."""
 
+import re
+from pathlib import Path
+
 import dicomanonymizer.dicom_anonymization_databases.dicomfields_2026c as published
 import pytest
 
@@ -87,6 +90,16 @@ def test_a_wrong_profile_is_refused_by_what_is_wrong(tmp_path, text, says):
     path.write_text(text)
     with pytest.raises(UnusableProfile, match=says):
         Profile.read(path)
+
+
+def test_the_profile_of_the_page_is_one(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "research.md").read_text()
+    [text] = re.findall(r"```toml\n(options.*?)```", page, re.DOTALL)
+    (tmp_path / "mine.toml").write_text(text)
+    profile = Profile.read(tmp_path / "mine.toml")
+    assert profile.choices[0x00081030].value == "TRIAL 7"
+    assert "perfusion" in profile.words
+    assert all(f"`{name}`" in page for name in OPTIONS)
 
 
 @pytest.mark.parametrize("name", ["basic", "research"])

@@ -5,9 +5,12 @@ import pytest
 from deidentify_inputs import DATE, ID, KEY, NAME, UID_ROOT, ct, encoded
 from pydicom import Dataset, dcmread
 
-from imaging_data import UnsupportedTransferSyntax
+from imaging_data import UnsupportedTransferSyntax, read_header
 from imaging_data.deidentify import Profile, deidentify_files
+from imaging_data.deidentify.profile import CLEAN_PIXELS
 from imaging_data.deidentify.verify import Verification
+
+RESEARCH = Profile.read("research")
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +129,14 @@ def test_words_in_pixels_are_compared(made, verification):
     found = verification.run(made / "out", lambda parts: [NAME.lower(), "second"]).findings
     assert {each.kind for each in found} == {"text in pixels"}
     assert len(found) == 2
+
+
+def test_nothing_of_a_real_image_with_texts_everywhere_is_left(samples, tmp_path):
+    original = samples / "deid_burned_in_text" / "2_ORIGINAL.dcm"
+    wanted = {"PatientName", "PatientID", "InstitutionName", "ReferringPhysicianName", "StudyDescription"}
+    assert all(read_header(original).get(keyword) for keyword in wanted)
+    deidentify_files(
+        original, tmp_path / "out", None, Profile("attributes", RESEARCH.options - {CLEAN_PIXELS}), KEY
+    )
+    done = Verification(original, KEY).run(tmp_path / "out")
+    assert (done.files, done.findings) == (1, [])
