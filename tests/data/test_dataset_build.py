@@ -2,6 +2,7 @@
 """Data sets: what a folder becomes, again and again, after a kill, with more patients, beside what is in the way."""
 
 import os
+import random
 import shutil
 import signal
 import time
@@ -208,6 +209,24 @@ def test_what_contradicts_itself_is_left_out_and_named(tmp_path):
     summary = build(source, tmp_path / "set", BuildOptions(pictures=Options(bits=16)))
     assert summary.counts.images == 2
     assert summary.skipped == {index.CONFLICT: 2, index.MIXED: 2}
+
+
+@pytest.mark.filterwarnings("ignore:Unknown encoding", "ignore:Incorrect value for Specific Character Set")
+def test_files_that_are_damaged_anywhere_do_not_stop_a_build(built, source, tmp_path):
+    whole = sorted((source / "000").glob("*.dcm"))[0].read_bytes()
+    chance = random.Random(1)
+    for number in range(60):
+        damaged = bytearray(whole)
+        for _ in range(chance.choice([1, 3, 20])):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        (tmp_path / f"{number}.dcm").write_bytes(
+            damaged[: chance.choice([len(whole), chance.randrange(2000)])]
+        )
+    (tmp_path / os.fsdecode(b"caf\xe9.dcm")).write_bytes(whole)
+    summary = build(tmp_path, tmp_path / "set")
+    assert summary.counts.images + sum(summary.skipped.values()) == 61
+    assert summary.counts.pictures > 0
+    assert summary.skipped["Its name is no UTF-8."] == 1
 
 
 def test_options_that_differ_are_refused_by_name(built, source):

@@ -145,13 +145,18 @@ def _acquisition(dataset: Dataset) -> str:
 
 def _text(dataset: Dataset, keyword: str) -> str | None:
     """The attribute's text, several values joined by backslashes, without what pads it; None where empty."""
-    return text_of(dataset, keyword).strip(" \0")[:LONGEST_TEXT] or None
+    return _plain(text_of(dataset, keyword))
 
 
 def _framed(dataset: Dataset, keyword: str) -> str | None:
     """As `_text`, of the first frame where an Enhanced instance says it in its functional groups."""
     values = next(iter(frame_values(dataset, keyword)), [])
-    return "\\".join(map(str, values)).strip()[:LONGEST_TEXT] or None
+    return _plain("\\".join(map(str, values)))
+
+
+def _plain(text: str) -> str | None:
+    """Text that a database takes: what no character set explains becomes question marks."""
+    return text.strip(" \0")[:LONGEST_TEXT].encode("utf-8", "replace").decode() or None
 
 
 def _whole(dataset: Dataset, keyword: str, otherwise: int) -> int:

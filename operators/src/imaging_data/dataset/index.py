@@ -180,25 +180,20 @@ def _said(path: Path) -> str:
 
 
 def _write(writer: Writer, index: Index, looked: Looked) -> None:
-    skipped = looked.skipped
-    if looked.facts is not None:
-        adding = _keep_segmentation if looked.facts.segmented else _add
-        skipped = adding(writer, index, looked.facts)
+    skipped, facts = looked.skipped, looked.facts
+    if facts is not None:
+        try:
+            skipped = _keep_segmentation(writer, facts) if facts.segmented else index.add(facts)
+        except OSError as error:  # it is gone, or another one that it is compared with
+            skipped = f"{error.strerror}."
     writer.change(
         "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?)",
         (_said(looked.path), looked.size, looked.modified_ns, skipped),
     )
 
 
-def _add(_: Writer, index: Index, facts: Facts) -> str:
-    try:
-        return index.add(facts)
-    except OSError as error:
-        return f"{error.strerror}."
-
-
-def _keep_segmentation(writer: Writer, _: Index, facts: Facts) -> str:
-    """Copy a segmentation into the data set; its source may go away."""
+def _keep_segmentation(writer: Writer, facts: Facts) -> str:
+    """Copy a segmentation into the data set; its source may go away.  Returns why it is not kept, "" when it is."""
     row = writer.row("SELECT path FROM segmentation WHERE sop_instance_uid = ?", (facts.sop_instance_uid,))
     name = f"{SEGMENTATIONS}/{facts.sop_instance_uid}.dcm"
     target = writer.folder / name
