@@ -56,8 +56,11 @@ def test_what_failed_leaves_the_target_as_it_was(volume, tmp_path):
 
 
 def test_an_empty_folder_is_filled_and_a_single_file_is_written(volume, tmp_path):
-    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / ".partial-of-a-killed-run").mkdir(parents=True)
+    before = (tmp_path / "empty").stat().st_ino
     assert len(to_dicom(volume, tmp_path / "empty").files) == 4
+    assert (tmp_path / "empty").stat().st_ino == before  # it may be a mount
+    assert len(left(tmp_path / "empty")) == 5
     with pytest.raises(SeveralInstances, match="There are 4"):
         to_dicom(volume, tmp_path / "one.dcm")
     Image.fromarray(np.eye(3, dtype=np.uint8)).save(tmp_path / "a.png")
@@ -69,7 +72,11 @@ def test_an_empty_folder_is_filled_and_a_single_file_is_written(volume, tmp_path
     assert left(tmp_path) == ["a.nii", "a.png", "empty", "one.dcm"]
 
 
-def test_of_two_runs_at_once_one_is_refused(tmp_path):
+@pytest.mark.parametrize("empty", [False, True])
+def test_of_two_runs_at_once_one_is_refused(tmp_path, empty):
+    if empty:
+        (tmp_path / "out").mkdir()
+
     def run(name: str, *meanwhile: str) -> None:
         with whole_folder(tmp_path / "out") as folder:
             (folder / "mine.dcm").write_text(name)

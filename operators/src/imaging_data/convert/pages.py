@@ -11,7 +11,6 @@ from ..errors import TooLarge
 from .voxels import LARGEST_SIDE
 
 LARGEST_PAGE = 1 << 30  # bytes, as they are in memory
-PAPER = 1.0  # what lies behind a transparent pixel, of the greatest value: white
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +52,7 @@ def flattened(array: NDArray[Any]) -> NDArray[Any]:
     colour, opacity = array[..., :-1], array[..., -1:]
     if not (opacity == full).all():
         part = opacity / full
-        mixed = colour * part + full * PAPER * (1 - part)
+        mixed = colour * part + full * (1 - part)
         colour = (np.rint(mixed) if array.dtype.kind == "u" else mixed).astype(array.dtype)
     return colour[..., 0] if colour.shape[2] == 1 else colour
 

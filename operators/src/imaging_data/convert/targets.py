@@ -12,6 +12,8 @@ from ..errors import ImagingDataError
 from ..threads import in_threads
 from .errors import TargetExists
 
+PARTIAL = ".partial-"  # how names begin that are not there for long
+
 
 class CannotWrite(ImagingDataError):
     """The output cannot be written."""
@@ -23,13 +25,20 @@ class CannotWrite(ImagingDataError):
 def whole_folder(target: Path, overwrite: bool = False) -> Iterator[Path]:
     """A new folder beside `target`, which becomes `target` when the block ends well, and else is taken away.
 
-    `target` may be an empty folder.  overwrite: one that holds nothing but `.dcm` files is replaced.
+    An empty folder stays, since it may be a mount or the one that somebody is in: the files are moved into it.
+    overwrite: a folder that holds nothing but `.dcm` files is replaced.
     Raises TargetExists before the block, and after it when another run was faster; CannotWrite for an OSError.
     """
     check_target(target, overwrite)
-    with _scratch(target) as partial:
+    empty = target.is_dir() and not _content(target)
+    with _scratch(target / "files" if empty else target) as partial:
         yield partial
-        _become(partial, target, overwrite)
+        in_threads(sync, [*partial.iterdir()])
+        sync(partial)
+        if empty:
+            _move_into(target, partial)
+        else:
+            _become(partial, target, overwrite)
 
 
 @contextmanager
@@ -52,16 +61,21 @@ def whole_file(target: Path, overwrite: bool = False) -> Iterator[tuple[Path, Pa
 
 
 def _link(path: Path, target: Path) -> None:
+    """Give a file its name, if no other has it."""
     try:
         os.link(path, target)
     except FileExistsError:
         raise TargetExists(f"{target} appeared in the meantime.") from None
+    except PermissionError:  # a file system without links, as on a memory stick
+        if os.path.lexists(target):
+            raise TargetExists(f"{target} appeared in the meantime.") from None
+        path.rename(target)
 
 
 @contextmanager
 def _scratch(target: Path) -> Iterator[Path]:
     """A new folder beside `target`, taken away at the end, with folders that were made for it and are empty."""
-    partial = target.with_name(f".partial-{secrets.token_hex(8)}")
+    partial = target.with_name(f"{PARTIAL}{secrets.token_hex(8)}")
     new = [folder for folder in target.parents if not folder.exists()]
     try:
         partial.mkdir(parents=True)
@@ -79,24 +93,44 @@ def check_target(target: Path, overwrite: bool) -> None:
     """Raise TargetExists where `target` is there and may not be replaced."""
     if not os.path.lexists(target):
         return
-    if not target.is_dir() or target.is_symlink():
+    if not target.is_dir():
         raise TargetExists(f"{target} is no folder.")
-    content = list(target.iterdir())
+    content = _content(target)
     if content and not overwrite:
         raise TargetExists(f"{target}", "Give another name, or `--overwrite` to replace what is there.")
+    if content and target.is_symlink():
+        raise TargetExists(f"{target} is a link, and is not replaced.")
     if not all(path.suffix == ".dcm" and path.is_file() for path in content):
         raise TargetExists(f"{target} holds more than DICOM files (.dcm), and is not replaced.")
 
 
+def _content(folder: Path) -> list[Path]:
+    """What is in it, but for what a run that was killed left there."""
+    return [path for path in folder.iterdir() if not path.name.startswith(PARTIAL)]
+
+
+def _move_into(target: Path, partial: Path) -> None:
+    if _content(target):
+        raise TargetExists(f"{target} was filled in the meantime.")
+    moved: list[Path] = []
+    try:
+        for path in sorted(partial.iterdir()):
+            _link(path, target / path.name)
+            moved.append(target / path.name)
+    except (OSError, TargetExists):
+        for path in moved:
+            path.unlink(missing_ok=True)
+        raise
+    sync(target)
+
+
 def _become(partial: Path, target: Path, overwrite: bool) -> None:
-    in_threads(sync, [*partial.iterdir()])
-    sync(partial)
     replaced = target.with_name(f".replaced-{secrets.token_hex(8)}")
     if overwrite and target.exists():
         check_target(target, overwrite)
         target.rename(replaced)
     try:
-        partial.rename(target)  # which takes an empty folder's place, and no other's
+        partial.rename(target)
     except OSError:
         if replaced.exists():
             replaced.rename(target)
