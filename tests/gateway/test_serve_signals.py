@@ -8,7 +8,7 @@ import sys
 # locks of its wait.
 SCRIPT = """
 import os, random, signal
-from informatics_gateway.cli.serve import StopSignals
+from informatics_gateway.cli.serving import StopSignals
 
 told = StopSignals()
 orders, ask = os.pipe()

@@ -16,7 +16,6 @@ from ..control import ask
 from ..errors import AppFailed, GantryError
 from ..store import Journal
 from ..store.journal import FILE_NAME
-from .contract import check_app
 from .declared import Check
 from .output import DEFAULT_CONFIG, ConfigOption, JsonOption, print_json, say, table
 from .trial import Trial, run_by_hand, with_gpu
@@ -207,6 +206,8 @@ def check(
             "give two cases of different patients: --case A --case B", param_hint="--case"
         )
     folder = find_tool(name, apps)
+    from .contract import check_app
+
     with tempfile.TemporaryDirectory(prefix="gantry-") as work, spinner(f"checking {folder.name}") as tell:
         checks = []
         for each in check_app(folder, models, case or (), Path(work)):
