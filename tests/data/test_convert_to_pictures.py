@@ -165,6 +165,16 @@ def test_a_progressive_jpeg_is_decoded(tmp_path):
     assert np.array_equal(dataset.pixel_array, np.asarray(Image.open(tmp_path / "a.jpg")))
 
 
+def test_a_tiff_of_jpeg_says_what_it_lost(tmp_path):
+    smooth = np.add.outer(np.arange(64) * 2, np.arange(64)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", smooth, compression="jpeg")
+    dataset = one(tmp_path, "a.tif")
+    assert np.abs(dataset.pixel_array.astype(int) - smooth).max() <= 3
+    assert (dataset.LossyImageCompression, dataset.LossyImageCompressionMethod) == ("01", "ISO_10918_1")
+    assert dataset.LossyImageCompressionRatio > 2
+    assert dciodvfy_errors(tmp_path / "out" / "0001-0001.dcm") == []
+
+
 def test_real_values_get_a_rescale(tmp_path):
     values = RANDOM.normal(0, 5, (20, 31)).astype(np.float32)
     tifffile.imwrite(tmp_path / "a.tif", values)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..errors import TooLarge
 from .voxels import LARGEST_SIDE
 
+JPEG = "ISO_10918_1"
 LARGEST_PAGE = 1 << 30  # bytes, as they are in memory
 
 
@@ -17,19 +18,20 @@ LARGEST_PAGE = 1 << 30  # bytes, as they are in memory
 class Page:
     """samples: grey (rows, columns) or red, green, blue (rows, columns, 3).
 
-    encoded: the same as a JPEG file whose bytes can be kept.  ratio: of lossy compression, None where not known.
+    loss: by which method it lost something before it came here (PS3.3 section C.7.6.1.1.5.1), "" for none, and
+    ratio: how many bytes it had for each that was left.  encoded: the same as a JPEG file whose bytes can be kept.
     """
 
     samples: NDArray[Any]
     photometric: str = "MONOCHROME2"
-    lossy: bool = False
-    ratio: float | None = None
+    loss: str = ""
+    ratio: float = 1.0
     encoded: bytes = b""
 
     @property
     def kind(self) -> tuple[object, ...]:
         """Pages of one kind can be the frames of one object."""
-        return self.samples.shape, self.samples.dtype, self.photometric, bool(self.encoded), self.lossy
+        return self.samples.shape, self.samples.dtype, self.photometric, bool(self.encoded), self.loss
 
 
 def check_page(rows: int, columns: int, size: int) -> None:

@@ -31,7 +31,7 @@ from .damage import foreign
 from .errors import UnreadableInput
 from .jpeg import BASELINE, Jpeg, parse_jpeg
 from .packages import package
-from .pages import Page, check_page, flattened, oriented
+from .pages import JPEG, Page, check_page, flattened, oriented
 from .rescaling import decimal, rescale_of
 from .tiff import read_tiff
 
@@ -99,8 +99,8 @@ def _page(image: Image.Image, path: Path) -> Page:
     samples, photometric = _samples(image)
     ratio = samples.nbytes / len(content)
     if jpeg is not None and image.format == "JPEG" and orientation == 1 and _can_be_kept(jpeg):
-        return Page(samples, _coded(jpeg), True, ratio, jpeg.content)
-    return Page(oriented(samples, orientation), photometric, True, ratio)
+        return Page(samples, _coded(jpeg), JPEG, ratio, jpeg.content)
+    return Page(oriented(samples, orientation), photometric, JPEG, ratio)
 
 
 def _can_be_kept(jpeg: Jpeg) -> bool:
@@ -213,7 +213,7 @@ def _add_pixels(dataset: Dataset, pages: list[Page]) -> None:
 
 def _add_loss(dataset: Dataset, pages: list[Page]) -> None:
     """Whether the picture lost something before it came here (PS3.3 section C.7.6.1.1.5)."""
-    dataset.LossyImageCompression = "01" if pages[0].lossy else "00"
-    if pages[0].lossy and pages[0].ratio:
+    dataset.LossyImageCompression = "01" if pages[0].loss else "00"
+    if pages[0].loss:
         dataset.LossyImageCompressionRatio = f"{pages[0].ratio:.4g}"
-        dataset.LossyImageCompressionMethod = "ISO_10918_1"
+        dataset.LossyImageCompressionMethod = pages[0].loss

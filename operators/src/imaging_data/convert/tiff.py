@@ -13,12 +13,12 @@ from ..errors import TooLarge
 from .damage import foreign
 from .errors import MissingPackage, UnreadableInput
 from .packages import package
-from .pages import Page, check_page, flattened, oriented
+from .pages import JPEG, Page, check_page, flattened, oriented
 
 MOST_PAGES = 4096
 GREY = {0: "MONOCHROME1", 1: "MONOCHROME2"}
 RGB, PALETTE, YCBCR = 2, 3, 6
-LOSSY = {6, 7}  # JPEG
+LOSSY = {6: JPEG, 7: JPEG, 34892: JPEG, 33003: "ISO_15444_1", 33005: "ISO_15444_1"}  # by its compression
 
 
 def read_tiff(path: Path) -> Iterator[Page]:
@@ -57,8 +57,8 @@ def _page(page: Any) -> Page:
         array = np.moveaxis(array, 0, -1)
     orientation = int(page.tags.valueof("Orientation", 1))
     samples, photometric = _samples(page, array)
-    lossy = page.compression in LOSSY
-    return Page(oriented(samples, orientation), photometric, lossy=lossy)
+    ratio = array.nbytes / max(1, sum(page.databytecounts))
+    return Page(oriented(samples, orientation), photometric, LOSSY.get(int(page.compression), ""), ratio)
 
 
 def _samples(page: Any, array: NDArray[Any]) -> tuple[NDArray[Any], str]:
