@@ -128,8 +128,8 @@ def main(key: str, source: Path) -> None:
 
 
 def _cpu_s() -> float:
-    """Of this process, of those that ended, and of Orthanc, which is its child."""
-    return sum(os.times()[:4]) + sum(sum(one.cpu_times()[:2]) for one in psutil.Process().children())
+    """Of this process, of its children, such as Orthanc, and of theirs that ended, such as our workers."""
+    return sum(os.times()[:4]) + sum(sum(one.cpu_times()[:4]) for one in psutil.Process().children())
 
 
 if __name__ == "__main__":

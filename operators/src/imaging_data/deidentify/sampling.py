@@ -65,8 +65,9 @@ def is_drawn_into(frames: Frames) -> bool:
 def _has_spike(frame: NDArray[Any]) -> bool:
     if frame.dtype.itemsize > 2:
         return True  # not counted: it is read
-    stored = frame.reshape(-1).astype(np.int32)
-    counts = np.bincount(stored - stored.min())
+    stored = frame.reshape(-1).astype(np.intp)
+    stored -= stored.min()
+    counts = np.bincount(stored)
     often = counts[counts > 0][2:].astype(np.float64)  # the two lowest are padding and air
     if len(often) <= NEIGHBOURS:
         return bool((often > A_WORD).any())

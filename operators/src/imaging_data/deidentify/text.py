@@ -24,6 +24,7 @@ ENLARGED = 1600  # pixels: a picture that is no longer than that is read at twic
 STROKE = 15  # pixels: lines of text are thinner
 NOISE = 3  # times the median of what is thin
 CONTRAST = 64  # of 255
+A_NUMBER = 6  # digits: a date, an identifier
 FALSE_HINT = "Install Debian's tesseract-ocr, or look at the pictures yourself."
 
 
@@ -56,14 +57,17 @@ class Word:
 
     @property
     def is_sure(self) -> bool:
-        """Whether it is text and no anatomy: read with confidence, or alike in several renderings."""
-        sure = self.confidence >= (60 if self.letters >= 3 else 80)
-        return self.letters >= 2 and (sure or (self.seen > 1 and self.letters >= 3 and self.confidence >= 45))
+        """Whether it is text and no anatomy: read with confidence, alike in several renderings, or a long number."""
+        if self.letters < 2 or sum(map(str.isdigit, self.text)) >= A_NUMBER:
+            return self.letters >= 2
+        if self.seen > 1 and self.letters >= 3:
+            return self.confidence >= 45
+        return self.confidence >= (60 if self.letters >= 3 else 80)
 
     @property
     def is_doubtful(self) -> bool:
         """Whether it may be text: long enough for a name, though read with less confidence."""
-        return not self.is_sure and self.letters >= 4 and self.confidence >= 40
+        return not self.is_sure and self.letters >= 4 and (self.confidence >= 40 or self.seen >= 3)
 
     def is_beside(self, other: "Word") -> bool:
         """Whether it continues the line of `other`."""
