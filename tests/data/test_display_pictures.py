@@ -93,7 +93,10 @@ def test_ybr_with_halved_chrominance_becomes_rgb():
     ybr[:, 1::2, 1:] = ybr[:, ::2, 1:]  # two pixels share theirs
     halved = np.concatenate([ybr[:, ::2, :1], ybr[:, 1::2, :1], ybr[:, ::2, 1:]], axis=2)
     dataset = colour(halved, "YBR_FULL_422", SamplesPerPixel=3, Columns=8)
-    assert np.array_equal(picture(dataset).array, convert_color_space(ybr, "YBR_FULL", "RGB"))
+    expected = convert_color_space(ybr, "YBR_FULL", "RGB")
+    assert np.array_equal(picture(dataset).array, expected)
+    dataset.NumberOfFrames, dataset.PixelData = 2, bytes(halved.size) + dataset.PixelData
+    assert np.array_equal(picture(dataset, 1).array, expected)
 
 
 @pytest.mark.parametrize(("bits", "segmented"), [(8, False), (16, False), (16, True)])
