@@ -36,6 +36,7 @@ def seg(source: Path, target: Path, pixels: np.ndarray, kind: str) -> Path:
             max_fractional_value=200,
             transfer_syntax_uid=ExplicitVRLittleEndian,
         )  # fmt: skip
+    target.parent.mkdir(exist_ok=True)
     dataset.save_as(target)
     return target
 

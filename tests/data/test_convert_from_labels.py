@@ -95,6 +95,18 @@ def test_without_its_series_frames_between_are_empty(source, tmp_path):
     assert np.allclose(labels.grid.affine @ [0, 2, 3, 1], layout.grid.affine @ [1, 2, 3, 1], atol=1e-4)
 
 
+def test_a_series_that_lacks_slices_leaves_the_segmentation(source, tmp_path):
+    pixels = np.zeros(SHAPE, np.uint8)
+    pixels[1:4, 2, 3] = 1
+    seg(source, tmp_path / "in" / "seg.dcm", pixels, "BINARY")
+    for path in sorted(source.iterdir())[:2] + sorted(source.iterdir())[3:]:
+        shutil.copy(path, tmp_path / "in")
+    made = convert_from_dicom(tmp_path / "in", tmp_path / "out.nii")
+    assert [one.modality for one in made.series] == ["SEG"]
+    assert "Slices are missing" in made.skipped[0].reason
+    assert np.asarray(nibabel.load(made.files[0]).dataobj).T[:, 2, 3].tolist() == [1, 1, 1]
+
+
 @pytest.mark.parametrize("name", ["liver.dcm", "partial_overlaps.dcm"])
 def test_dcmqi_reads_the_same_of_the_samples(samples, tmp_path, name):
     program = shutil.which("segimage2itkimage", path=Path(sys.executable).parent)

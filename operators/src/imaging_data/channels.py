@@ -61,11 +61,11 @@ def _groups(series: Series, keyword: str) -> dict[str, list[SeriesInstance]]:
         if not values:
             raise MissingChannel(f"{instance.path.name} has no {keyword}, which tells the channels apart.")
         groups.setdefault("\\".join(map(str, values)), []).append(instance)
-    return dict(sorted(groups.items(), key=lambda item: _order(item[0])))
+    return dict(sorted(groups.items(), key=lambda item: rising(item[0])))
 
 
-def _order(value: str) -> tuple[float, str]:
-    """Numbers by size, before texts."""
+def rising(value: str) -> tuple[float, str]:
+    """What sorts values: numbers by size, before texts."""
     try:
         return float(value), value
     except ValueError:

@@ -118,7 +118,7 @@ def _counts(shared: Sequence[Sequence[Slice]]) -> str:
 
 def _told_apart(shared: Sequence[Sequence[Slice]]) -> str:
     for keyword in APART:
-        values = [[_text(one, keyword) for one in place] for place in shared]
+        values = [[value_of(one, keyword) for one in place] for place in shared]
         if all(len(set(place)) == len(place) for place in values):
             kinds = sorted({value for place in values for value in place})
             more = f" and {len(kinds) - SHOWN} more" if len(kinds) > SHOWN else ""
@@ -126,7 +126,8 @@ def _told_apart(shared: Sequence[Sequence[Slice]]) -> str:
     return "No common attribute tells them apart."
 
 
-def _text(one: Slice, keyword: str) -> str:
+def value_of(one: Slice, keyword: str) -> str:
+    """An attribute of one slice as text: its frame's, or its instance's; empty without."""
     found = frame_values(one.dataset, keyword)
     values = found[one.frame - 1] if len(found) > 1 else (found or [[]])[0]
     return "\\".join(map(str, values))

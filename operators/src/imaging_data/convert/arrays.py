@@ -54,10 +54,10 @@ def read_itk(path: Path) -> Voxels:
             raise ShearedGrid("Its directions are not at right angles.") from None
         raise UnreadableInput("It is damaged, cut off or of another format.") from error
     array = itk.GetArrayFromImage(image)
-    return Voxels(array.reshape(size[::-1]), _itk_affine(image))
+    return Voxels(array.reshape(size[::-1]), itk_affine(image))
 
 
-def _itk_affine(image: Any) -> Affine:
+def itk_affine(image: Any) -> Affine:
     """LPS of index (slice, row, column), of the first three dimensions; a 2-D image is one slice, 1 mm thick."""
     dimension = image.GetDimension()
     direction = np.reshape(image.GetDirection(), (dimension, dimension))

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..display.rendering import Options as Display
-from ..errors import GantryTilt, ImagingDataError, UnevenSpacing
+from ..errors import GantryTilt, ImagingDataError, NotAVolume, UnevenSpacing
 from ..instances import Found, Series, SeriesInstance, find_instances
 from ..values import text_of
 from .contours import STRUCTURE_SET, referenced_series
@@ -135,13 +135,17 @@ class _References:
         self._grids: dict[str, Grid] = {}
         self.options = options
 
-    def grid_for(self, instance: SeriesInstance) -> Grid | None:
-        """Its grid; None where the series is not there.  Raises NotAVolume where it is and has none."""
-        for uid in referenced_series(instance.dataset):
+    def grid_for(self, item: _Item) -> Grid | None:
+        """Its grid; None where the series is not there, or, for a segmentation, is no volume."""
+        for uid in referenced_series(item.instance.dataset):
             if uid in self._series:
-                if uid not in self._grids:
-                    self._grids[uid] = layout_of(self._series[uid]).grid
-                return self._grids[uid]
+                try:
+                    if uid not in self._grids:
+                        self._grids[uid] = layout_of(self._series[uid]).grid
+                    return self._grids[uid]
+                except NotAVolume:
+                    if item.sop_class_uid == STRUCTURE_SET:  # which has no grid of its own
+                        raise
         return None
 
 
@@ -150,7 +154,7 @@ def _write(item: _Item, stem: Path, ending: str, references: _References, output
     if item.is_labels:
         if ending == ".png":
             raise UnknownFormat("Labels become no pictures.")
-        labels = read_labels(item.instance, references.grid_for(item.instance))
+        labels = read_labels(item.instance, references.grid_for(item))
         _write_labels(labels, stem, ending, options.each_segment, outputs)
     elif ending == ".png":
         write_pictures(item.series, stem, options.display, outputs)

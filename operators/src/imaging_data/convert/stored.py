@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A series laid out for another format: where each frame goes, as stored integers where those say it exactly."""
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,19 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..channels import ALIGNED_MM, rising
 from ..checks import check_shared, check_voxels
 from ..errors import NotAVolume, OverlappingPhases, UnalignedChannels
 from ..instances import Series, SeriesInstance
 from ..pixels import PixelFormat, stored_values
 from ..slices import Slice, slices_of
-from ..stacking import APART, Stack, stack
+from ..stacking import APART, Stack, stack, value_of
 from ..threads import in_threads
-from ..values import frame_values
 from ..volume import read_volume, readable_format, rescales_of
 from .grids import Grid
 
 Put = Callable[[int, NDArray[Any]], None]  # takes a frame's place, from 0, and its values (rows, columns)
-ALIGNED_MM = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,29 +145,15 @@ def _stacked_by(slices: Sequence[Slice], keyword: str) -> list[Stack] | None:
     """One stack for each value of `keyword`, in its rising order; None unless all are on one grid."""
     groups: dict[str, list[Slice]] = defaultdict(list)
     for one in slices:
-        groups[_text(one, keyword)].append(one)
+        groups[value_of(one, keyword)].append(one)
     if len({len(group) for group in groups.values()}) != 1 or len(groups) < 2:
         return None
     try:
-        stacks = [stack(groups[value]) for value in sorted(groups, key=_order)]
+        stacks = [stack(groups[value]) for value in sorted(groups, key=rising)]
         _check_aligned(stacks)
     except NotAVolume:
         return None
     return stacks
-
-
-def _text(one: Slice, keyword: str) -> str:
-    found = frame_values(one.dataset, keyword)
-    values = found[one.frame - 1] if len(found) > 1 else (found or [[]])[0]
-    return "\\".join(map(str, values))
-
-
-def _order(value: str) -> tuple[float, str]:
-    """Numbers by size, before texts."""
-    try:
-        return float(value), value
-    except ValueError:
-        return math.inf, value
 
 
 def _check_aligned(stacks: Sequence[Stack]) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..instances import Series
 from ..volume import Volume
-from .arrays import read_itk
+from .arrays import itk_affine, read_itk
 from .errors import NotAnImage
 from .grids import Affine, Grid, check_rectangular, ras_affine, spacing_of
 from .nifti import read_nifti
@@ -71,7 +71,7 @@ def to_simpleitk(volume: Volume) -> Any:
 
 def from_simpleitk(image: Any, like: Volume | None = None) -> Volume:
     """Of a `SimpleITK.Image` with three dimensions and one value for each voxel.  Raises as `from_numpy`."""
-    return from_numpy(package("SimpleITK").GetArrayFromImage(image), _itk_affine(image), like)
+    return from_numpy(package("SimpleITK").GetArrayFromImage(image), itk_affine(image), like)
 
 
 def to_xarray(volume: Volume) -> Any:
@@ -119,13 +119,3 @@ def read_image(path: Path) -> tuple[NDArray[Any], Affine]:
     voxels = read_nifti(path) if ending_of(path).startswith(".nii") else read_itk(path)
     array = voxels.real()
     return (array[0] if len(array) == 1 else array), voxels.affine
-
-
-def _itk_affine(image: Any) -> Affine:
-    if image.GetDimension() != 3:
-        raise NotAnImage(f"It has {image.GetDimension()} dimensions.")
-    affine = np.eye(4)
-    steps = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
-    affine[:3, :3] = steps[:, ::-1]
-    affine[:3, 3] = image.GetOrigin()
-    return affine
