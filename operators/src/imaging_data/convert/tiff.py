@@ -45,7 +45,7 @@ def _packages() -> Iterator[None]:
         yield
     except ValueError as error:
         if "requires the 'imagecodecs'" in str(error):
-            raise MissingPackage(f"{error}.", "Install it: `pip install imagecodecs`.") from None
+            raise MissingPackage(f"{error}.") from None
         raise
 
 
