@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,8 +24,8 @@ SOON = {"health_check_period_ms": 500, "health_check_failure_threshold": 4, "hea
 class Cluster:
     """The cluster; with it, as a context.  Node 0 is the gateway's own, 2 has a GPU that is none."""
 
-    def __init__(self, folder: Path) -> None:
-        """`folder`: for the token, the log, and what is the nodes' TMPDIR."""
+    def __init__(self, folder: Path, more: Mapping[str, str] | None = None) -> None:
+        """`folder`: for the token, the log, and what is the nodes' TMPDIR.  `more`: environment of the nodes."""
         self.token = folder / "token"
         self.token.write_text(secrets.token_hex(32))
         self.temporary = folder / "nodes"
@@ -36,6 +37,7 @@ class Cluster:
             "RAY_AUTH_TOKEN_PATH": str(self.token),
             "TMPDIR": str(self.temporary),
             "RAY_TMPDIR": str(self._sockets),
+            **(more or {}),
         }
         self._process = subprocess.Popen(
             [sys.executable, __file__],

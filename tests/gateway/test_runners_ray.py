@@ -13,6 +13,7 @@ import grpc
 import psutil
 import pytest
 from app_jobs import APP, REQUEST, Bench, app_pid, make_job, wait_for
+from engine import Podman
 from ray_cluster import Cluster
 
 from informatics_gateway.config import Config
@@ -30,6 +31,7 @@ from informatics_gateway.execute import Executor
 from informatics_gateway.gpu.cards import Place
 from informatics_gateway.model import Job, Manifest
 from informatics_gateway.runners import ray_driver
+from informatics_gateway.runners.container import LABEL, owner_of
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -45,10 +47,13 @@ APPS = {
 class RayBench(Bench):
     """An executor whose apps run in a cluster; `told` is what jobs told of."""
 
-    def __init__(self, storage: Path, ray: dict[str, object]) -> None:
+    def __init__(self, storage: Path, ray: dict[str, object], image: str = "") -> None:
+        """`image`: of an app "boxed", instead of the others."""
         self.storage, self.jobs, self.told = storage, 0, list[str]()
         common = {"path": APP, "runner": "ray"}
         apps = [{"name": name} | common | more for name, more in APPS.items()]
+        if image:
+            apps = [{"name": "boxed", "image": image, "runner": "ray", "on_node": "container"}]
         self.executor = Executor(
             Config.model_validate({"storage": {"path": storage}, "app": apps, "ray": ray})
         )
@@ -71,7 +76,7 @@ class RayBench(Bench):
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory) -> Iterator[Cluster]:
-    with Cluster(tmp_path_factory.mktemp("cluster")) as started:
+    with Cluster(tmp_path_factory.mktemp("cluster"), Podman().environment) as started:
         yield started
 
 
@@ -108,6 +113,22 @@ def test_a_worker_stays_warm_on_its_node_and_results_and_log_come_back(bench, cl
 
 def test_a_cold_job_has_a_process_of_its_own(bench):
     assert len({app_pid(bench.execute(bench.of("cold", "done"))) for _ in range(2)}) == 2
+
+
+@pytest.mark.engine
+def test_an_image_runs_in_a_container_of_its_node_which_is_gone_then(cluster, engine, stub_image, tmp_path):
+    bench = RayBench(tmp_path / "storage", cluster.tables, stub_image)
+    manifest = bench.execute(bench.of("boxed", "done"))
+    assert manifest.results[0].path.read_bytes() == b"result"
+    assert bench.told[0].startswith("on ")
+    assert app_pid(manifest) == 1  # it was the first process of a container
+    with pytest.raises(AppFailed, match=r"the sum is wrong$"):
+        bench.execute(bench.of("boxed", "fail"))
+    stations = list(cluster.temporary.glob("gantry-*/*boxed*"))
+    assert stations
+    for station in stations:
+        assert engine("ps", "--all", "--quiet", "--filter", f"label={LABEL}={owner_of(station)}") == ""
+    bench.executor.close()
 
 
 def test_what_the_app_tells_and_its_node_are_told(bench):
