@@ -15,7 +15,7 @@ from imaging_data.errors import NotDicom
 from imaging_data.parts import PREAMBLE, split
 
 from . import zips
-from .destinations.bulk import HoldsOther, Parcel
+from .destinations.bulk import Parcel
 from .errors import GantryError
 
 PREFIX = bytes(PREAMBLE) + b"DICM"
@@ -33,6 +33,12 @@ class TooLargeToSend(GantryError):
     """The file is too large to be sent."""
 
     hint = f"At most {LARGEST >> 30} GiB a file."
+
+
+class TwoContents(GantryError):
+    """Two contents stand under one SOPInstanceUID."""
+
+    hint = "Find out which is right: a UID never stands for two contents. The first was sent."
 
 
 class _Source(Protocol):
@@ -76,11 +82,11 @@ class Reading:
     _known: dict[str, bytes] = field(default_factory=dict)
 
     def is_new(self, parcel: Parcel) -> bool:
-        """Whether no instance with this UID was met before.  Raises HoldsOther when one was, with other bytes."""
+        """Whether no instance with this UID was met before.  Raises TwoContents when one was, with other bytes."""
         digest = hashlib.blake2b(parcel.content, digest_size=16).digest()
         known = self._known.setdefault(parcel.sop_instance_uid, digest)
         if known != digest:
-            raise HoldsOther(f"{parcel.name}: an instance before it has the same UID and other content.")
+            raise TwoContents(f"{parcel.name}: an instance before it has its UID.")
         if known is digest:
             return True
         self.repeated += 1

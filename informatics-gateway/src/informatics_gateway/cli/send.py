@@ -60,9 +60,13 @@ def show_sent(sent: Sent) -> None:
         f"{sent.bytes / 1e6:.1f} MB in {sent.seconds:.1f} s to {sent.destination}."
     )
     say(f"{sent.present} of {sent.instances} are there ({sent.proof}).")
-    for count, words in ((sent.skipped, "files are not DICOM"), (sent.repeated, "copies were sent once")):
+    for count, words in (
+        (sent.skipped, "files are not DICOM."),
+        (sent.repeated, "copies were sent once."),
+        (len(sent.failed), "were not sent:"),
+    ):
         if count:
-            say(f"{count} {words}.")
+            say(f"{count} {words}")
     for sentence in (*(f"Missing: {uid}" for uid in sent.missing), *sent.failed)[:MOST_SHOWN]:
         say(sentence)
     if (more := len(sent.missing) + len(sent.failed) - MOST_SHOWN) > 0:
