@@ -3,6 +3,7 @@
 
 import re
 
+import numpy as np
 import pytest
 from deidentify_inputs import DATE, ID, KEY, MARKS, NAME, UID_ROOT, ct, encoded, marked
 from hypothesis import given, settings
@@ -156,10 +157,21 @@ def test_what_is_not_what_its_attribute_holds_goes():
     for tag, vr in ((0x00180060, "DS"), (0x00200013, "IS"), (0x00280106, "LT"), (0x00080033, "TM")):
         dataset[tag] = RawDataElement(Tag(tag), vr, 12, b"HIV positive", 0, False, True)
     dataset[0x00281054] = RawDataElement(Tag(0x00281054), "OB", 10, NAME.encode() + b" ", 0, False, True)
+    dataset[0x00282000] = RawDataElement(Tag(0x00282000), "OB", 10, NAME.encode() + b" ", 0, False, True)
     content = out(dataset)
     assert b"HIV" not in content
     assert NAME.encode() not in content
     assert (read_header(content).SliceLocation, read_header(content).SeriesNumber) == (1.5, 1)
+
+
+def test_numbers_that_look_like_an_identifier_stay():
+    table = np.arange(12300, 12400, dtype="<u2").tobytes()
+    assert b"0010" in table
+    done = after(
+        ct(PatientID="0010", ImagePositionPatient=["10.0010", "0", "0"], RedPaletteColorLookupTableData=table)
+    )
+    assert done.ImagePositionPatient[0] == 10.001
+    assert done.RedPaletteColorLookupTableData == table
 
 
 def test_of_a_coded_string_only_the_strange_value_goes():
@@ -173,6 +185,9 @@ def test_private_attributes_stay_only_where_they_are_safe():
     siemens = dataset.private_block(0x0019, "SIEMENS MR HEADER", create=True)
     siemens.add_new(0x0C, "IS", "1000")
     siemens.add_new(0x99, "LO", "something else")
+    hidden = Dataset()
+    hidden.RescaleType = "somebody"
+    siemens.add_new(0x0D, "SQ", [hidden])
     dataset.private_block(0x0021, "SIEMENS MR HEADER", create=True).add_new(0x0C, "IS", "1000")
     done = after(dataset)
     assert [(int(element.tag), element.value) for element in done if element.tag.is_private] == [
@@ -281,6 +296,16 @@ def test_annotations_keep_shapes_and_lose_texts():
     assert kept.GraphicObjectSequence[0].GraphicData == [1.0, 2.0, 3.0, 4.0]
     assert kept.TextObjectSequence[0].UnformattedTextValue == "ANONYMIZED"
     assert not after(ct(GraphicAnnotationSequence=[layer]), BASIC).GraphicAnnotationSequence[0]
+
+
+def test_sequences_without_end_are_held_back():
+    item = Dataset()
+    for _ in range(40):
+        outer = Dataset()
+        outer.SharedFunctionalGroupsSequence = [item]
+        item = outer
+    with pytest.raises(HeldBack, match="nested"):
+        out(ct(SharedFunctionalGroupsSequence=[item]))
 
 
 @pytest.mark.filterwarnings("ignore:Unknown encoding")

@@ -12,13 +12,14 @@ from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 
+from ..elements import DEEPEST
 from ..values import UNREADABLE
 from . import dates
 from .holding import HeldBack
 from .profile import CLEAN_DESCRIPTORS, MODIFIED_DATES, RETAIN_UIDS, SAFE_PRIVATE, Profile, Rule
 from .pseudonyms import Key
 from .substitutes import TEXT, dummy, empty
-from .words import clean_text, is_long, searched, text_words
+from .words import UNMISTAKABLE, clean_text, is_long, searched, text_words
 
 KEEP, REMOVE = Rule("K", "K"), Rule("X", "X")
 DATES = frozenset({"DA", "DT"})
@@ -29,6 +30,7 @@ NUMBERS = {  # what values in digits may look like; anything else in them is not
     **dict.fromkeys(("DA", "DT", "TM"), re.compile(rb"[0-9+\-.:\\ \0]*")),
     "AS": re.compile(rb"[0-9DWMY\\ \0]*"),
 }
+BULK = 1 << 20  # bytes
 PATIENT_ID, PATIENT_NAME = BaseTag(0x00100020), BaseTag(0x00100010)
 CODES = range(0x00080100, 0x00080125)  # Code Sequence Macro (PS3.3 section 8.8)
 CHARACTER_SET = BaseTag(0x00080005)
@@ -69,7 +71,10 @@ class Cleaner:
     uids: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._depth = 0
         self._echo = searched(self.words)
+        plain = [word.encode() for word in self.words if len(word) >= UNMISTAKABLE and not word.isdigit()]
+        self._bulk = re.compile(b"|".join(map(re.escape, plain)), re.IGNORECASE) if plain else None
         self._actions: dict[str, Callable[[Dataset, BaseTag, str, Rule], None]] = {
             "K": self._keep, "C": self._clean, "U": self._uid, "H": self._hash, "R": self._replace,
             "Z": self._empty, "D": self._dummy,
@@ -77,13 +82,8 @@ class Cleaner:
 
     def clean(self, dataset: Dataset, rules: Mapping[int, Rule], cleaning: bool = False) -> None:
         """All elements of `dataset`; cleaning: free text that the table does not name is cleaned, too."""
-        if (
-            CHARACTER_SET in dataset
-            and not {*map(str, _values(dataset, CHARACTER_SET))} <= python_encoding.keys()
-        ):
-            raise HeldBack(
-                "Its SpecificCharacterSet is none of PS3.3 section C.12.1.1.2: names cannot be read."
-            )
+        if not _is_readable(dataset):
+            raise HeldBack("Its SpecificCharacterSet is none of PS3.3 section C.12.1.1.2: names stay hidden.")
         for tag in list(dataset.keys()):
             try:
                 self._element(dataset, tag, rules, cleaning)
@@ -126,7 +126,7 @@ class Cleaner:
             self._shift(dataset, tag, vr)
         elif vr == "AS":
             self._set(dataset, tag, vr, dates.cap_age(_text(dataset, tag)))
-        elif vr in ECHOING and self._echoes(dataset, tag):
+        elif self._echoes(dataset, tag, vr):
             self._silence(dataset, tag, vr)
 
     def _clean(self, dataset: Dataset, tag: BaseTag, vr: str, rule: Rule) -> None:
@@ -161,8 +161,12 @@ class Cleaner:
         if not isinstance(value, Sequence):
             del dataset[tag]
             return
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise HeldBack(f"Its sequences are nested more than {DEEPEST} deep.")
         for item in value:
             self.clean(item, self.items, cleaning)
+        self._depth -= 1
 
     def _uid(self, dataset: Dataset, tag: BaseTag, vr: str, rule: Rule) -> None:
         """Another UID for each; a sequence keeps its items, with other UIDs in them."""
@@ -211,6 +215,9 @@ class Cleaner:
 
     def _silence(self, dataset: Dataset, tag: BaseTag, vr: str) -> None:
         """Empty what says the patient's name; of a coded string only the value that does, and is no usual word."""
+        if vr not in ECHOING:
+            del dataset[tag]
+            return
         if vr != "CS":
             dataset[tag] = empty(tag, vr)
             return
@@ -228,16 +235,16 @@ class Cleaner:
             return False
         name = _text(dataset, creator).strip()
         safe = (tag.group, tag.element & 0xFF, name) in self.profile.safe_private
-        return safe and _vr(dataset, tag) != "SQ" and not self._echoes(dataset, tag)
+        return safe and dataset.get_item(tag).VR != "SQ" and not self._echoes(dataset, tag, "LO")
 
-    def _echoes(self, dataset: Dataset, tag: BaseTag) -> bool:
-        """Whether a value says a part of the patient's name or an identifier."""
-        if self._echo is None:
-            return False
+    def _echoes(self, dataset: Dataset, tag: BaseTag, vr: str) -> bool:
+        """Whether a value says a part of the patient's name or an identifier; of bulk data, the first MiB."""
         raw = dataset.get_item(tag).value
+        if vr not in ECHOING:  # what is short, or digits only, occurs among numbers by chance
+            return bool(self._bulk and isinstance(raw, bytes) and self._bulk.search(raw, 0, BULK))
         plain = isinstance(raw, bytes) and raw.isascii() and b"\x1b" not in raw
         text = raw.decode("ascii") if plain else _text(dataset, tag)
-        return self._echo.search(text.casefold()) is not None
+        return bool(self._echo and self._echo.search(text.casefold()))
 
     def _drop_creators(self, dataset: Dataset) -> None:
         """Creators of blocks that are gone go, too."""
@@ -265,6 +272,11 @@ def _vr(dataset: Dataset, tag: BaseTag) -> str:
         return known
     plain = NUMBERS.get(said)
     return said if plain is None or not isinstance(raw.value, bytes) or plain.fullmatch(raw.value) else ""
+
+
+def _is_readable(dataset: Dataset) -> bool:
+    """Whether its texts are in a character set that is known."""
+    return {str(each) for each in _values(dataset, CHARACTER_SET)} <= python_encoding.keys()
 
 
 def _values(dataset: Dataset, tag: BaseTag) -> list[object]:

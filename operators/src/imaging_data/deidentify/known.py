@@ -11,6 +11,7 @@ from pydicom.datadict import keyword_for_tag
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 
+from ..elements import DEEPEST
 from ..values import UNREADABLE
 from .profile import Profile
 from .substitutes import DUMMIES, TEXT
@@ -80,8 +81,11 @@ class Known:
         return Known(self.names, identifiers, texts, self.dates, self.uids, self.encoded)
 
 
-def elements(dataset: Dataset, path: str = "") -> Iterator[Element]:
-    """Every element but sequences themselves, with its place such as (0008,1115)[0](0008,1150)."""
+def elements(dataset: Dataset, path: str = "", depth: int = 0) -> Iterator[Element]:
+    """Every element but sequences themselves, with its place such as (0008,1115)[0](0008,1150).
+
+    Deeper than 32 sequences it does not look; their bytes are searched all the same.
+    """
     for tag in list(dataset.keys()):
         raw = dataset.get_item(tag).value
         here = f"{path}({tag.group:04X},{tag.element:04X})"
@@ -91,10 +95,10 @@ def elements(dataset: Dataset, path: str = "") -> Iterator[Element]:
         except UNREADABLE:
             yield here, tag, "UN", [], raw if isinstance(raw, bytes) else b""
             continue
-        if isinstance(value, Sequence):
+        if isinstance(value, Sequence) and depth < DEEPEST:
             for number, item in enumerate(value):
-                yield from elements(item, f"{here}[{number}]")
-        else:
+                yield from elements(item, f"{here}[{number}]", depth + 1)
+        elif not isinstance(value, Sequence):
             yield here, tag, str(element.VR), _texts(value), raw if isinstance(raw, bytes) else b""
 
 

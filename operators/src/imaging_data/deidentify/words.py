@@ -9,13 +9,13 @@ from pydicom import Dataset
 from ..values import text_of
 
 NAMES = (
-    "PatientName",
-    "OtherPatientNames",
-    "PatientBirthName",
-    "PatientMotherBirthName",
-    "ReferringPhysicianName",
-)
-IDS = ("PatientID", "OtherPatientIDs", "AccessionNumber", "StudyID", "IssuerOfPatientID", "PatientAddress")
+    "PatientName", "OtherPatientNames", "PatientBirthName", "PatientMotherBirthName", "ReferringPhysicianName",
+    "PerformingPhysicianName", "NameOfPhysiciansReadingStudy", "RequestingPhysician", "OperatorsName",
+)  # fmt: skip
+IDS = (
+    "PatientID", "OtherPatientIDs", "AccessionNumber", "StudyID", "IssuerOfPatientID", "PatientAddress",
+    "PatientBirthDate", "PatientTelephoneNumbers",
+)  # fmt: skip
 SHORTEST = (
     4  # letters of a part of a name that is searched for inside other values; Chinese ones count double
 )
@@ -41,7 +41,7 @@ def clean_text(text: str, words: frozenset[str], without: frozenset[str] = froze
 def parts_of(value: str) -> set[str]:
     """The words of a name or an identifier, and the whole of it, in small letters."""
     whole = value.strip(" \0").casefold()
-    return {part for part in (whole, *re.split(r"[\^=\\\s,;/]+", whole)) if part}
+    return {part for part in (whole, *re.split(r"[\^=\\\s,;/._-]+", whole)) if part}
 
 
 def own_words(dataset: Dataset) -> frozenset[str]:
