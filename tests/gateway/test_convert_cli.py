@@ -204,5 +204,5 @@ def test_an_unknown_ending_and_a_target_that_is_there(tmp_path):
     assert (tmp_path / "out.dcm").read_text() == "mine"
     assert gantry(*words, "--overwrite")[0] == 0
     ct_series(tmp_path / "ct", slices=2)
-    with pytest.raises(CannotConvert, match="exists|Not a directory"):
+    with pytest.raises(CannotConvert, match=r"exists|Not a directory"):
         gantry("convert", tmp_path / "ct", tmp_path / "in.png" / "out.nii")
