@@ -218,3 +218,17 @@ def test_the_command_of_the_page_serves(folder):
         finally:
             process.send_signal(signal.SIGTERM)
     assert process.returncode in (0, -signal.SIGTERM)
+
+
+def test_a_token_that_is_not_there_is_named(folder):
+    command = [
+        Path(sys.executable).with_name("gantry"),
+        "dataset",
+        "serve",
+        folder,
+        "--token-env",
+        "NO_SUCH_TOKEN",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "NO_SUCH_TOKEN" in done.stderr
