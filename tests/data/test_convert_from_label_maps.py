@@ -16,8 +16,10 @@ from builders import ct_series, enhanced_ct, mr_series
 from dicom_tools import dciodvfy_errors
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from label_files import HOLE, structure_set
 from pydicom import dcmread
 from pydicom.uid import generate_uid
+from skimage.draw import polygon2mask
 
 from imaging_data import NoMatchingSeries, OverlappingPhases, find_instances, read_volume
 from imaging_data.convert import ToSegmentation, labels_to_seg, layout_of, read_segmentation, to_nifti
@@ -37,6 +39,8 @@ TURNED = {
     "ImageOrientationPatient": [0.8, 0.6, 0.0, 0.0, 0.0, -1.0],
     "ImagePositionPatient": lambda index: [10 - 1.5 * index, 10 + 2.0 * index, 10.0],
 }
+
+SQUARE = [(0.5, 2.5), (0.5, 11.5), (7.5, 11.5), (7.5, 2.5)]
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +152,16 @@ def test_overlapping_segments_come_back(samples, tmp_path):
     assert all(np.array_equal(before.mask(number), after.mask(number)) for number in range(1, 6))
     with pytest.raises(NotLabels, match="overlap"):
         labels_to_seg(table, folder, tmp_path / "no.dcm", ToSegmentation(kind="labelmap"))
+
+
+def test_contours_become_a_segmentation(source, tmp_path):
+    shape = structure_set(source, tmp_path / "rt.dcm", [(2, SQUARE), (2, HOLE), (3, HOLE)])
+    outer, hole = (polygon2mask(SHAPE[1:], np.array(points)) for points in (SQUARE, HOLE))
+    wanted = np.zeros(SHAPE, np.uint8)
+    wanted[2], wanted[3] = outer & ~hole, hole
+    assert np.array_equal(written(shape, source, tmp_path / "seg.dcm"), wanted)
+    [segment] = read_segmentation(tmp_path / "seg.dcm").segments
+    assert (segment.label, segment.algorithm) == ("Lesion 病変", "MANUAL")
 
 
 def test_another_grid_is_refused_or_resampled(source, tmp_path):
