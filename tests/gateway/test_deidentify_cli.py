@@ -10,7 +10,7 @@ from builders import ct_series
 from pydicom import dcmread
 from typer.testing import CliRunner
 
-from imaging_data import ExplainedError
+from imaging_data import ExplainedError, MissingFolder
 from imaging_data.convert.errors import TargetExists
 from imaging_data.deidentify.places import WrongPlace
 from imaging_data.deidentify.pseudonyms import KeyExists, MissingKey, OtherKey
@@ -114,6 +114,12 @@ def test_what_is_wrong_is_said_before_anything_is_written(place, monkeypatch, mo
     with pytest.raises(error):
         gantry("in", "new", *more)
     assert not (place / "new").exists()
+
+
+def test_no_key_is_made_for_nothing(tmp_path):
+    with pytest.raises(MissingFolder):
+        gantry(tmp_path / "in", tmp_path / "out", "--key-file", tmp_path / "key", "--new-key")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_commands_of_the_page(place, tmp_path):

@@ -61,8 +61,10 @@ def run(
     """
     from imaging_data.deidentify import Key, Mapping, Profile, deidentify_files
     from imaging_data.deidentify.mapping import check_places
+    from imaging_data.deidentify.places import files_of
 
     chosen = Profile.read(profile)
+    files_of(source)  # what is not there is said before a key is made
     check_places(target, mapping, mapping_csv)
     key = Key.new(key_file) if new_key else Key.read(key_file)
     if mapping is not None and mapping.exists():

@@ -29,7 +29,9 @@ class Changed:
 
 
 def deidentify(dataset: Dataset, profile: Profile, key: Key) -> Changed:
-    """Take the patient out of `dataset`, in place, by PS3.15 Annex E; pixel data are not looked at.
+    """Take the patient out of `dataset`, in place, by PS3.15 Annex E.
+
+    Pixel data are not looked at: `pixels.clean_pixels` goes before, where the profile says clean-pixel-data.
 
     Raises HeldBack for what no rule here can clean, InvalidIdentifier for an instance without sound UIDs.
     """
