@@ -19,7 +19,7 @@ from label_files import HOLE, OUTER, seg, structure_set
 from pydicom import Dataset, dcmread
 from skimage.draw import polygon2mask
 
-from imaging_data import UnreadableInstance, find_instances, read_volume
+from imaging_data import UnreadableInstance, UnsupportedPixels, find_instances, read_volume
 from imaging_data.convert import layout_of, read_segmentation
 from imaging_data.convert.errors import AnotherGrid
 from imaging_data.convert.from_dicom import FromDicom, convert_from_dicom
@@ -154,6 +154,20 @@ def test_a_damaged_segmentation_is_refused_and_leaves_nothing(source, tmp_path, 
     with pytest.raises(UnreadableInstance, match=says):
         convert_from_dicom(path, tmp_path / "new" / "out.nii")
     assert [one.name for one in tmp_path.iterdir()] == ["seg.dcm"]
+
+
+def test_a_number_that_no_segment_has_is_refused(source, tmp_path):
+    path = seg(source, tmp_path / "seg.dcm", np.ones(SHAPE, np.uint8), "LABELMAP")
+    dataset = dcmread(path)
+    dataset.PixelData = dataset.PixelData.replace(b"\x01", b"\x05", 1)
+    dataset.save_as(path)
+    with pytest.raises(UnreadableInstance, match="hold 5, which no segment"):
+        read_segmentation(path)
+
+
+def test_an_image_is_no_segmentation(source):
+    with pytest.raises(UnsupportedPixels, match="no segmentation"):
+        read_segmentation(sorted(source.iterdir())[0])
 
 
 def test_contours_are_filled_with_their_holes(source, tmp_path):

@@ -189,11 +189,13 @@ def test_itk_files_lie_where_the_series_lies(tmp_path, ending):
     assert np.allclose(image.TransformIndexToPhysicalPoint((3, 2, 1)), (volume.affine @ [1, 2, 3, 1])[:3])
 
 
-def test_numpy_has_its_place_beside_it(tmp_path):
-    ct_series(tmp_path / "ct", spacing=(2.5, 0.5, 0.75))
+@pytest.mark.parametrize(("slope", "dtype"), [("1", np.int16), ("0.37", np.float32)])
+def test_numpy_has_its_place_beside_it(tmp_path, slope, dtype):
+    ct_series(tmp_path / "ct", spacing=(2.5, 0.5, 0.75), RescaleSlope=slope)
     volume = read_volume(find_instances(tmp_path / "ct").series[0])
     [path, about] = convert_from_dicom(tmp_path / "ct", tmp_path / "out.npy").files
-    assert np.array_equal(np.load(path), volume.array)
+    assert np.load(path).dtype == dtype
+    assert np.allclose(np.load(path), volume.array, rtol=1e-6, atol=1e-4)
     said = json.loads(about.read_text())
     assert said["shape"] == list(volume.shape)
     assert np.allclose(said["affine"], volume.affine)

@@ -21,7 +21,7 @@ from ..stacking import SAME_POSITION_MM
 from ..values import items_of, numbers_of, text_of
 from .codes import code_in
 from .grids import Grid
-from .labels import LabelledSegment, Labels, Masks, layered
+from .labels import LabelledSegment, Labels, Masks, layered, numbers_in
 
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 KINDS = ("BINARY", "LABELMAP", "FRACTIONAL")
@@ -113,7 +113,7 @@ def _labelmap(
     layer = np.zeros(grid.shape, np.uint8 if max(numbers, default=0) < 256 else np.uint16)
     for frame, place in enumerate(places):
         values = pixels.frame(frame)
-        unknown = set(np.unique(values).tolist()) - numbers - {0}
+        unknown = numbers_in(values[np.newaxis]) - numbers
         if unknown:
             raise UnreadableInstance(f"Its pixels hold {min(unknown)}, which no segment of it has.")
         layer[place] = values

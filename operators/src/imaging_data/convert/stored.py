@@ -78,7 +78,11 @@ class Layout:
             if np.iinfo(np.int16).min <= low and high <= np.iinfo(np.int16).max:
                 # Wraps around and back where the stored numbers do not fit; the sums do.
                 return array.astype(np.int16) + np.int64(self.intercept).astype(np.int16)
-        return np.asarray(np.asarray(array, np.float64) * self.slope + self.intercept, np.float32)
+        real = np.empty(array.shape, np.float32)
+        images = array.reshape(-1, *array.shape[-2:])
+        for stored, image in zip(images, real.reshape(images.shape), strict=True):
+            image[...] = stored * np.float64(self.slope) + self.intercept
+        return real
 
     @cached_property
     def _rescales(self) -> list[tuple[float, float]]:
