@@ -38,7 +38,7 @@ class Gateway:
         self.folder = folder
         self.port, self.web_port = free_port(), free_port()
         self.environment = environment or {}
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Any = None  # as Popen
         self.storage = folder / "storage"
         self.config = folder / "gantry.toml"
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,15 +56,18 @@ class Gateway:
 
     def start(self, *command: str | Path) -> None:
         """Start it, or `command` in its place, and wait until it listens."""
-        arguments = [*(command or (GANTRY, "serve")), "--config", str(self.config)]
-        with (self.folder / "serve.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                arguments, stdout=log, stderr=log, env=os.environ | self.environment, start_new_session=True
-            )
+        self.process = self._begin(*command)
         deadline = time.monotonic() + STARTS_WITHIN_S
         while not self._listens() and self.process.poll() is None:
             assert time.monotonic() < deadline, f"the gateway did not start:\n{self.log}"
             time.sleep(0.02)
+
+    def _begin(self, *command: str | Path) -> Any:
+        arguments = [*(command or (GANTRY, "serve")), "--config", str(self.config)]
+        with (self.folder / "serve.log").open("ab") as log:
+            return subprocess.Popen(
+                arguments, stdout=log, stderr=log, env=os.environ | self.environment, start_new_session=True
+            )
 
     def _listens(self) -> bool:
         with socket.socket() as probe:
@@ -118,7 +121,7 @@ class Gateway:
         deadline = time.monotonic() + seconds
         while not until(self.statuses()):
             assert time.monotonic() < deadline, f"{self.statuses()}\n{self.events()}\n{self.log[-4000:]}"
-            time.sleep(0.02)
+            time.sleep(0.05)
         return self.statuses()
 
     def wait_ended(self, count: int = 1, seconds: float = WAITS_S) -> list[str]:

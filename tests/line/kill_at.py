@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`gantry serve` that dies by SIGKILL just before or just after one of its durable steps.
-
-    python kill_at.py POINT before|after --config FILE
+"""A gateway that dies by SIGKILL just before or just after one of its durable steps.
 
 The gateway is the real one; only the step named by POINT is wrapped.  POINTS lists every place where something
 becomes durable, in the order of the line.
@@ -9,11 +7,9 @@ becomes durable, in the order of the line.
 
 import os
 import signal
-import sys
 from collections.abc import Callable
 from typing import Any
 
-from informatics_gateway import cli
 from informatics_gateway.destinations import dicomweb, dimse
 from informatics_gateway.execute import Executor
 from informatics_gateway.model import JobStatus
@@ -71,9 +67,3 @@ def arm(point: str, when: str) -> None:
         return result
 
     setattr(owner, name, deadly)
-
-
-if __name__ == "__main__":
-    arm(sys.argv[1], sys.argv[2])
-    sys.argv[1:3] = ["serve"]
-    cli.main()

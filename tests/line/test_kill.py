@@ -1,15 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """kill -9 of the gateway at every step of the line: nothing acknowledged is lost, nothing is delivered twice."""
 
-import sys
-from pathlib import Path
-
 import pytest
 from killed_line import Line
 
 pytestmark = [pytest.mark.orthanc, pytest.mark.timeout(900)]
-
-KILL_AT = Path(__file__).with_name("kill_at.py")
 
 # For the points that only one protocol passes, the other one's test leaves them out.
 STEPS = [
@@ -29,7 +24,7 @@ def test_killed_at_every_step(line):
     """Before and after each durable step; each start of the gateway but the last ends at the next step."""
     for point in STEPS:
         for when in ("before", "after"):
-            line.gateway.start(sys.executable, KILL_AT, point.format(kind=line.kind), when)
+            line.gateway.start(point.format(kind=line.kind), when)
             line.send()
             line.gateway.process.wait(60)
             assert line.gateway.process.returncode == -9, (
