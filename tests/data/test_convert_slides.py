@@ -54,6 +54,7 @@ def test_svs_becomes_a_whole_slide_image(samples: Path, tmp_path: Path) -> None:
     for name in made.files:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     assert again == made
+    assert not any(first.OpticalPathSequence[0].ICCProfile[24:36])  # the second in which it was made
     assert not pydicom.config._use_future  # wsidicomizer sets it for the whole process
     with_label = converted(samples / SVS, tmp_path / "c", with_label=True)
     kinds = {

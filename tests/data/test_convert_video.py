@@ -23,7 +23,7 @@ from imaging_data.convert.video import video_to_dicom
 from imaging_data.convert.writer import NewSeries, write_series
 
 SIZE = (48, 64)
-H264 = ("libx264", "yuv420p", {"profile": "high", "level": "4.1"})
+H264 = ("libx264", "yuv420p", {"profile": "high", "level": "4.1", "x264-params": "bframes=2:b-adapt=0"})
 
 
 def make_video(
@@ -49,6 +49,13 @@ def frames_of(source: str | io.BytesIO) -> NDArray[Any]:
     """All frames (frames, rows, columns, 3)."""
     with av.open(source) as container:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+def times_of(source: str | io.BytesIO) -> list[int]:
+    """When each frame is shown, in ms after the first."""
+    with av.open(source) as container:
+        times = [frame.time for frame in container.decode(video=0)]
+    return [round(1000 * (time - times[0])) for time in times]
 
 
 def written(source: Path, folder: Path) -> tuple[Path, Dataset]:
@@ -79,6 +86,7 @@ def test_h264_keeps_its_coded_frames(ending: str, tmp_path: Path) -> None:
     assert (dataset.LossyImageCompression, dataset.LossyImageCompressionMethod) == ("01", "ISO_14496_10")
     [stream] = generate_frames(dataset.PixelData, number_of_frames=1)
     assert np.array_equal(frames_of(io.BytesIO(stream)), frames_of(str(source)))
+    assert times_of(io.BytesIO(stream)) == times_of(str(source)) == [0, 100, 200, 300, 400]
     assert b"Mueller" not in path.read_bytes()
     assert errors_of(path) == []
 

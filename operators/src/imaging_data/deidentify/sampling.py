@@ -13,9 +13,10 @@ MOST_FRAMES = 12  # whose borders differ and that are read
 BORDER = 5  # a fifth of the height and width, on each side
 DIFFERENT = 64  # of 255: what text differs by from what is around it
 FEW_PIXELS = 30  # that differ: less than a word
-A_WORD = 60  # pixels
-SPIKE = 8  # times as often as its neighbours
-NEIGHBOURS = 16  # values on either side
+LOWEST = 4  # values
+A_WORD = 24  # pairs of pixels
+SPIKE = 4  # times as often as its neighbours
+NEIGHBOURS = 4  # values on either side
 
 
 class TooManyFrames(ImagingDataError):
@@ -55,20 +56,21 @@ def _differs(one: Picture, other: Picture) -> bool:
 
 
 def is_drawn_into(frames: Frames) -> bool:
-    """Whether a grey value, the two lowest aside, occurs far oftener than those around it in any frame.
+    """Whether one grey value stands beside itself far oftener than those around it do: not the lowest, which is air.
 
-    Text, lines and arrows have one grey value, or few; what a scanner measures has noise.
+    Text, lines and arrows have one grey value, or few, side by side; what a scanner measures has noise.
     """
-    return any(_has_spike(frame) for frame in frames.stored)
+    return any(_has_spike(frame[..., 0]) for frame in frames.stored)
 
 
 def _has_spike(frame: NDArray[Any]) -> bool:
     if frame.dtype.itemsize > 2:
         return True  # not counted: it is read
-    stored = frame.reshape(-1).astype(np.intp)
-    stored -= stored.min()
-    counts = np.bincount(stored)
-    often = counts[counts > 0][2:].astype(np.float64)  # the two lowest are padding and air
+    pairs = frame[:, 1:][frame[:, 1:] == frame[:, :-1]].astype(np.intp)
+    if not len(pairs):
+        return False
+    counts = np.bincount(pairs - int(frame.min()))
+    often = counts[counts > 0][LOWEST:].astype(np.float64)
     if len(often) <= NEIGHBOURS:
         return bool((often > A_WORD).any())
     sums = np.cumsum(np.pad(often, (NEIGHBOURS + 1, NEIGHBOURS), mode="reflect"))
