@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 from imaging_data import ExplainedError, find_instances
 from imaging_data.convert.attributes import WrongAttribute
 from imaging_data.convert.errors import TargetExists, UnknownFormat
-from informatics_gateway.addressee import NoSuchButton, NoSuchDestination
 from informatics_gateway.cli import app
 from informatics_gateway.cli.convert import CannotConvert
+from informatics_gateway.sending.addressee import NoSuchButton, NoSuchDestination
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "research.md").read_text()

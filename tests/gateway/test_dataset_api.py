@@ -15,7 +15,7 @@ from seeded import configuration, site
 
 from imaging_data.dataset import IncompleteDataset, NotADataset
 from imaging_data.dataset.writer import opened
-from informatics_gateway.web.dataset import NeedsToken, create_app
+from informatics_gateway.web.dataset.server import NeedsToken, create_app
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "promises"))

@@ -9,7 +9,7 @@ import pytest
 from made_dataset import HOSTILE, make_dataset, uid, web_server
 from seeded import site
 
-from informatics_gateway.web.dataset import create_app
+from informatics_gateway.web.dataset.server import create_app
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_search_and_split(client):
 
 
 def test_pages_lead_on(client, monkeypatch):
-    monkeypatch.setattr("informatics_gateway.web.dataset_pages.ON_A_PAGE", 3)
+    monkeypatch.setattr("informatics_gateway.web.dataset.pages.ON_A_PAGE", 3)
     seen, path = [], "/dataset"
     while path:
         shown = page(client, path)

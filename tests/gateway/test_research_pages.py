@@ -20,8 +20,9 @@ from starlette.testclient import TestClient
 
 from imaging_data.deidentify import Key
 from informatics_gateway.store import Journal, Store
-from informatics_gateway.web import create_app, uploads
-from informatics_gateway.web.forms import CSV, local_only
+from informatics_gateway.web import create_app
+from informatics_gateway.web.research import uploads
+from informatics_gateway.web.research.forms import CSV, local_only
 
 FORMS = {"convert": "/research/convert", "deidentify": "/research/deidentify"}
 NAMES = ("Nightingale", "HOSP-4711")

@@ -17,10 +17,10 @@ from orthanc import Orthanc
 from pydicom import dcmread
 from pynetdicom import AE, evt
 
-from informatics_gateway.addressee import NoSuchButton, NoSuchDestination, find_destination, to_button
 from informatics_gateway.config import Config, DicomwebDestination, DimseDestination, FolderDestination, load
 from informatics_gateway.errors import DestinationRefused, DestinationUnavailable
 from informatics_gateway.sending import send
+from informatics_gateway.sending.addressee import NoSuchButton, NoSuchDestination, find_destination, to_button
 
 
 def zipped(path: Path, files: list[Path]) -> Path:
@@ -123,7 +123,7 @@ def test_a_folder_gets_files_named_by_their_uids(tree, tmp_path):
 
 def test_a_destination_that_is_down_is_tried_again_and_then_named(tree, monkeypatch):
     waits = []
-    monkeypatch.setattr("informatics_gateway.sending.time.sleep", waits.append)
+    monkeypatch.setattr("informatics_gateway.sending.sender.time.sleep", waits.append)
     to = DicomwebDestination(kind="dicomweb", name="away", url="http://127.0.0.1:9/dicom-web")
     with pytest.raises(DestinationUnavailable) as error:
         send([tree], to)
@@ -148,7 +148,7 @@ def test_the_command_sends_counts_and_says_so(tree, orthanc):
 
 
 def test_a_server_that_falters_gets_everything_and_one_that_loses_is_found_out(tree, monkeypatch):
-    monkeypatch.setattr("informatics_gateway.sending.time.sleep", lambda _: None)
+    monkeypatch.setattr("informatics_gateway.sending.sender.time.sleep", lambda _: None)
     kept: set[str] = set()
     stumbles = iter([503, 503, 502, 429])
 

@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from pydicom import dcmread
 
 from imaging_data import MissingFolder
-from informatics_gateway import zips
 from informatics_gateway.config import FolderDestination
-from informatics_gateway.parcels import Reading, count, parcels
-from informatics_gateway.sending import send
-from informatics_gateway.zips import Limits, RefusedMember, RefusedZip, members
+from informatics_gateway.sending import send, zips
+from informatics_gateway.sending.parcels import Reading, count, parcels
+from informatics_gateway.sending.zips import Limits, RefusedMember, RefusedZip, members
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ import typer
 
 from imaging_data import ImagingDataError
 
-from ..addressee import find_destination, to_button
 from ..config import Destination, load
 from ..sending import Sent, send
+from ..sending.addressee import find_destination, to_button
 from .output import DEFAULT_CONFIG, ConfigOption, JsonOption, print_json, say
 from .send import ToOption, show_sent
 from .waiting import counting_bar

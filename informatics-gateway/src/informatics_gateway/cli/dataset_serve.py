@@ -23,9 +23,9 @@ def serve_dataset(
 
     Without a token it answers on loopback only; with one, to whoever has it, and without the pages.
     """
-    from ..web import dataset
+    from ..web.dataset import server
 
     token = None
     if token_env is not None and not (token := os.environ.get(token_env)):
         raise BadConfiguration(f"The environment variable {token_env} is not set.")
-    dataset.serve(target, host, port, token, lambda url: say(f"ready: {url}/api/dataset/"))
+    server.serve(target, host, port, token, lambda url: say(f"ready: {url}/api/dataset/"))

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from ..addressee import find_destination, to_button
 from ..config import Destination, load
 from ..sending import Sent, send
+from ..sending.addressee import find_destination, to_button
 from .output import DEFAULT_CONFIG, ConfigOption, JsonOption, print_json, say
 from .waiting import counting_bar
 

@@ -5,14 +5,17 @@ from fastapi import Depends, FastAPI
 
 from ..config import Config
 from ..store import Journal
-from . import api, dataset_api, dataset_pages, errors, pages, research
+from . import api, errors, pages
 from .answers import MISTAKES, VERSION
+from .dataset import api as dataset_api
+from .dataset import pages as dataset_pages
+from .dataset.segments import Segments
+from .dataset.shelf import Shelf
 from .desk import Desk
-from .forms import local_only
 from .guard import Guard, host_names
 from .health import Health, Readiness
-from .segments import Segments
-from .shelf import Shelf
+from .research import pages as research
+from .research.forms import local_only
 
 ABOUT = "What Gantry received, ran, proved and refused, without names of patients; and a data set. Read only."
 

@@ -10,11 +10,13 @@ from fastapi import FastAPI
 
 from imaging_data.dataset import Database
 
-from ..config import LOOPBACK
-from ..errors import BadConfiguration
-from . import dataset_api, dataset_pages, errors, pages
-from .answers import VERSION
-from .guard import Guard, host_names
+from ...config import LOOPBACK
+from ...errors import BadConfiguration
+from .. import errors
+from .. import pages as status
+from ..answers import VERSION
+from ..guard import Guard, host_names
+from . import api, pages
 from .segments import Segments
 from .shelf import Shelf
 from .token import Token
@@ -41,16 +43,16 @@ def create_app(folder: Path, host: str, token: str | None = None) -> FastAPI:
     app = FastAPI(
         title="Gantry data set",
         version=VERSION,
-        openapi_url=f"{dataset_api.PREFIX}/openapi.json",
+        openapi_url=f"{api.PREFIX}/openapi.json",
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
     shelf = Shelf(folder)
-    app.include_router(dataset_api.routes(shelf))
+    app.include_router(api.routes(shelf))
     if token is None:
-        app.include_router(dataset_pages.routes(shelf, alone=True))
-        app.include_router(pages.files())
+        app.include_router(pages.routes(shelf, alone=True))
+        app.include_router(status.files())
     else:
         app.add_middleware(Token, token=token)
     errors.install(app)

@@ -12,7 +12,7 @@ from typing import Literal
 
 from imaging_data import ExplainedError
 
-from ..errors import GantryError
+from ...errors import GantryError
 
 MOST_KEPT, MOST_WAITING = 20, 8
 State = Literal["under way", "done", "failed"]

@@ -9,9 +9,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 
-from .dataset_api import LONGEST_ID, After, AfterPatient, found, page, png
+from ..templates import render
+from .api import LONGEST_ID, After, AfterPatient, found, page, png
 from .shelf import Shelf
-from .templates import render
 
 PATH = "/dataset"
 ON_A_PAGE, PICTURES_ON_A_PAGE = 50, 60
@@ -44,10 +44,10 @@ def _overview(router: APIRouter, shelf: Shelf, nav: Nav) -> None:
         if q:
             series = database.search(q, after or "", ON_A_PAGE + 1)
             shown = page(series, ON_A_PAGE, lambda each: each.series_instance_uid)
-            return render("dataset.html", **what, series=shown, patients=None, after=after, **nav)
+            return render("dataset/patients.html", **what, series=shown, patients=None, after=after, **nav)
         patients = database.patients(after, ON_A_PAGE + 1, split)
         some = page(patients, ON_A_PAGE, lambda each: each.patient_id)
-        return render("dataset.html", **what, series=None, patients=some, after=after, **nav)
+        return render("dataset/patients.html", **what, series=None, patients=some, after=after, **nav)
 
 
 def _levels(router: APIRouter, shelf: Shelf, nav: Nav) -> None:
@@ -56,14 +56,14 @@ def _levels(router: APIRouter, shelf: Shelf, nav: Nav) -> None:
         about = found(shelf.database().patient(id), "patient")
         studies = shelf.database().studies(id, after, ON_A_PAGE + 1)
         shown = page(studies, ON_A_PAGE, lambda each: each.study_instance_uid)
-        return render("dataset_patient.html", patient=about, studies=shown, after=after, **nav)
+        return render("dataset/patient.html", patient=about, studies=shown, after=after, **nav)
 
     @router.get(f"{PATH}/study")
     def study(id: Id, after: After = "") -> str:
         about = found(shelf.database().study(id), "study")
         series = shelf.database().series_of(id, after, ON_A_PAGE + 1)
         shown = page(series, ON_A_PAGE, lambda each: each.series_instance_uid)
-        return render("dataset_study.html", study=about, series=shown, after=after, **nav)
+        return render("dataset/study.html", study=about, series=shown, after=after, **nav)
 
     @router.get(f"{PATH}/series")
     def one_series(id: Id, after: After = "") -> str:
@@ -78,11 +78,11 @@ def _levels(router: APIRouter, shelf: Shelf, nav: Nav) -> None:
             each.sop_instance_uid: database.pictures(each.sop_instance_uid, 1) for each in images.items
         }
         return render(
-            "dataset_series.html", series=about, images=images, pictures=pictures, after=after, **nav
+            "dataset/series.html", series=about, images=images, pictures=pictures, after=after, **nav
         )
 
     @router.get(f"{PATH}/image")
     def image(id: Id) -> str:
         about = found(shelf.database().image(id), "image")
         pictures = shelf.database().pictures(id, PICTURES_ON_A_PAGE)
-        return render("dataset_image.html", image=about, pictures=pictures, **nav)
+        return render("dataset/image.html", image=about, pictures=pictures, **nav)

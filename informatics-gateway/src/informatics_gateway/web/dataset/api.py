@@ -21,7 +21,7 @@ from imaging_data.dataset import (
     StudyRecord,
 )
 
-from .answers import MISTAKES, VERSION
+from ..answers import MISTAKES, VERSION
 from .shelf import Shelf
 
 PREFIX = "/api/dataset"

@@ -13,12 +13,12 @@ from imaging_data.convert import Attributes, ToDicom
 from imaging_data.deidentify import Key, Profile
 from imaging_data.deidentify.mapping import check_places
 
-from ..config import Config
+from ...config import Config
+from ..health import GB
 from .forms import NAMED, PROFILES, Fields, WrongForm, outside
-from .health import GB
-from .research_work import Conversion, Deidentification
 from .tasks import Task
 from .uploads import Upload, save
+from .work import Conversion, Deidentification
 
 HELD = "research-held"  # in the storage folder, unless the form names another place
 

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from struct import unpack_from
 from typing import IO
 
-from .errors import GantryError
+from ..errors import GantryError
 
 MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # a local file header, or the end of an empty zip
 ENCRYPTED = 0x1  # general purpose flag

@@ -15,10 +15,10 @@ from starlette.requests import Request
 
 from imaging_data import ExplainedError
 
-from ..config import Config
+from ...config import Config
+from ..templates import render
 from .forms import CSV, NAMED, PROFILES, Fields, check_token, local_only, research_destinations
 from .tasks import Task, Tasks, Work
-from .templates import render
 from .uploads import MOST_FIELDS, MOST_FILES, check_length
 
 MODALITIES = ("CT", "MR", "PT", "CR", "DX", "MG", "US", "XA", "RF", "NM", "XC", "ES", "GM", "OP", "OT")
@@ -43,21 +43,21 @@ def routes(config: Config) -> APIRouter:
 def _forms(router: APIRouter, desk: "_Desk") -> None:
     @router.get("/convert")
     def convert_page() -> str:
-        return desk.page("research_convert.html", modalities=MODALITIES, named=NAMED)
+        return desk.page("research/convert.html", modalities=MODALITIES, named=NAMED)
 
     @router.get("/deidentify")
     def deidentify_page() -> str:
-        return desk.page("research_deidentify.html", profiles=PROFILES)
+        return desk.page("research/deidentify.html", profiles=PROFILES)
 
     @router.post("/convert")
     async def convert(request: Request) -> Response:
-        from .research_plans import conversion
+        from .plans import conversion
 
         return await desk.begin(request, "Conversion to DICOM", conversion)
 
     @router.post("/deidentify")
     async def deidentify(request: Request) -> Response:
-        from .research_plans import deidentification
+        from .plans import deidentification
 
         return await desk.begin(request, "De-identification", deidentification)
 
@@ -65,7 +65,7 @@ def _forms(router: APIRouter, desk: "_Desk") -> None:
 def _outcomes(router: APIRouter, desk: "_Desk") -> None:
     @router.get("/tasks/{identifier}")
     def task_page(identifier: str) -> str:
-        return render("research_task.html", task=desk.task(identifier))
+        return render("research/task.html", task=desk.task(identifier))
 
     @router.get(f"/tasks/{{identifier}}/{CSV}")
     def mapping(identifier: str) -> FileResponse:

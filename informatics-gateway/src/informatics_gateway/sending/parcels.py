@@ -14,9 +14,9 @@ from imaging_data import ImagingDataError, MissingFolder, check_identifiers
 from imaging_data.errors import NotDicom
 from imaging_data.parts import PREAMBLE, split
 
+from ..destinations.bulk import Parcel
+from ..errors import GantryError
 from . import zips
-from .destinations.bulk import Parcel
-from .errors import GantryError
 
 PREFIX = bytes(PREAMBLE) + b"DICM"
 META, IDENTIFYING = b"\x02\x00", b"\x08\x00"  # the group that a file without preamble begins with
@@ -174,6 +174,6 @@ def _as_file(parcel: Parcel) -> bytes:
         return content
     if content[:2] == META:
         return PREFIX + content
-    from .receive.file_format import Head
+    from ..receive.file_format import Head
 
     return Head(parcel.sop_class_uid, parcel.sop_instance_uid, parcel.transfer_syntax_uid).encoded() + content

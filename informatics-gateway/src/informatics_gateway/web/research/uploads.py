@@ -13,8 +13,8 @@ from fastapi import HTTPException
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
-from .. import zips
-from ..errors import GantryError
+from ...errors import GantryError
+from ...sending import zips
 
 LARGEST_BODY = 8 << 30  # bytes of all files of one form
 LARGEST_INFLATED = 32 << 30  # bytes of all that is in its zips

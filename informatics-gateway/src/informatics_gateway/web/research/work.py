@@ -8,7 +8,7 @@ from imaging_data import ImagingDataError
 from imaging_data.convert import ToDicom, convert_to_dicom
 from imaging_data.deidentify import Deidentified, Key, Mapping, Profile, deidentify_files
 
-from ..sending import Sent, send
+from ...sending import Sent, send
 from .forms import CSV, Target
 from .tasks import Outcome, Task
 from .uploads import Upload

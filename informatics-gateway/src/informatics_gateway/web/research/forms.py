@@ -11,9 +11,9 @@ from fastapi import HTTPException
 from starlette.datastructures import FormData
 from starlette.requests import Request
 
-from ..addressee import to_button
-from ..config import Config, Destination, FolderDestination
-from ..errors import GantryError
+from ...config import Config, Destination, FolderDestination
+from ...errors import GantryError
+from ...sending.addressee import to_button
 
 LONGEST = 4096  # characters of a field
 NAMED = (

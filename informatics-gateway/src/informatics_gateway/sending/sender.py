@@ -12,10 +12,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from ..config import Destination, DimseDestination
+from ..destinations.bulk import NotTaken, Parcel, Sink, open_sink
+from ..errors import DestinationUnavailable
 from . import parcels
-from .config import Destination, DimseDestination
-from .destinations.bulk import NotTaken, Parcel, Sink, open_sink
-from .errors import DestinationUnavailable
 
 CONNECTIONS = 4
 WAITS_S = (0.5, 1.0, 2.0, 4.0)  # before an instance is tried again

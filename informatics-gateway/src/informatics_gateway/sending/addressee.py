@@ -4,8 +4,8 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .config import LOOPBACK, Config, Destination, DicomwebDestination, DimseDestination, load
-from .errors import BadConfiguration
+from ..config import LOOPBACK, Config, Destination, DicomwebDestination, DimseDestination, load
+from ..errors import BadConfiguration
 
 ALL_ADDRESSES = ("0.0.0.0", "::", "")
 
