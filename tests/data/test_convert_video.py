@@ -23,7 +23,11 @@ from imaging_data.convert.video import video_to_dicom
 from imaging_data.convert.writer import NewSeries, write_series
 
 SIZE = (48, 64)
-H264 = ("libx264", "yuv420p", {"profile": "high", "level": "4.1", "x264-params": "bframes=2:b-adapt=0"})
+H264 = (
+    "libx264",
+    "yuv420p",
+    {"profile": "high", "level": "4.1", "x264-params": "bframes=2:b-adapt=0:scenecut=0:keyint=50"},
+)
 
 
 def make_video(
