@@ -34,6 +34,7 @@ RATIOS = {  # what is divided by what
     "warm, container/process": ("container, warm", "process, warm"),
     "warm, ray/process": ("ray, warm", "process, warm"),
 }
+NODE_CPUS, NODE_MB = 4, 16384  # what each node of the cluster says that it has: room for any app of ours
 Seconds = dict[str, list[float]]
 
 
@@ -81,7 +82,10 @@ def measure(folder: Path, packed: Packed, rounds: int, jobs: int) -> Seconds:
     os.environ |= packed.engine.environment
     folder.mkdir(parents=True)
     found: Seconds = {way: [] for way in WAYS}
-    with Cluster(folder) as cluster, closing(Contest(folder, packed, cluster)) as contest:
+    with (
+        Cluster(folder, cpus=NODE_CPUS, memory_mb=NODE_MB) as cluster,
+        closing(Contest(folder, packed, cluster)) as contest,
+    ):
         for way in WARM:
             contest.seconds(way)
         for number in range(rounds):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Ray cluster of three nodes with one CPU each, all on this machine, in a process of its own.
+"""A real Ray cluster of three nodes, all on this machine, in a process of its own.
 
 `Cluster` starts this file as a program, which makes the nodes and does what it is told on its standard input.
 """
@@ -24,8 +24,13 @@ SOON = {"health_check_period_ms": 500, "health_check_failure_threshold": 4, "hea
 class Cluster:
     """The cluster; with it, as a context.  Node 0 is the gateway's own, 2 has a GPU that is none."""
 
-    def __init__(self, folder: Path, more: Mapping[str, str] | None = None) -> None:
-        """`folder`: for the token, the log, and what is the nodes' TMPDIR.  `more`: environment of the nodes."""
+    def __init__(
+        self, folder: Path, more: Mapping[str, str] | None = None, cpus: int = 1, memory_mb: int = 3000
+    ) -> None:
+        """`folder`: for the token, the log, and what is the nodes' TMPDIR.
+
+        `more`: environment of the nodes.  `cpus`, `memory_mb`: what each node says that it has.
+        """
         self.token = folder / "token"
         self.token.write_text(secrets.token_hex(32))
         self.temporary = folder / "nodes"
@@ -40,7 +45,7 @@ class Cluster:
             **(more or {}),
         }
         self._process = subprocess.Popen(
-            [sys.executable, __file__],
+            [sys.executable, __file__, str(cpus), str(memory_mb)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -90,13 +95,14 @@ class Cluster:
         return heard
 
 
-def _serve() -> None:
+def _serve(cpus: int, memory_mb: int) -> None:
     """Make the nodes, and do what is told."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # Ray prints
     from ray.cluster_utils import Cluster as Nodes
 
-    each = {"num_cpus": 1, "object_store_memory": 80 * MB, "memory": 3000 * MB, "include_dashboard": False}
+    each = {"num_cpus": cpus, "memory": memory_mb * MB}
+    each |= {"object_store_memory": 80 * MB, "include_dashboard": False}
     cluster = Nodes(initialize_head=True, head_node_args=each | {"_system_config": SOON})
     nodes = [cluster.head_node, cluster.add_node(**each), cluster.add_node(**each, num_gpus=1)]
     raylets = [node.all_processes["raylet"][0].process.pid for node in nodes]
@@ -121,4 +127,4 @@ def _drain(address: str, node: str) -> None:
 
 
 if __name__ == "__main__":
-    _serve()
+    _serve(int(sys.argv[1]), int(sys.argv[2]))
