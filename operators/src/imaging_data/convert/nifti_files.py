@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..errors import TooLarge
 from ..threads import in_threads
 from .grids import Affine, check_rectangular, ras_affine, spacing_of
+from .packages import package
 from .stored import Layout
 
 DATA_TYPES = {"u1": 2, "i2": 4, "i4": 8, "f4": 16, "f8": 64, "u2": 512, "u4": 768}
@@ -102,12 +103,13 @@ def _deflated(about: bytes, voxels: NDArray[Any]) -> list[bytes]:
     for block in blocks:
         check = zlib.crc32(block, check)
     last = struct.pack("<2L", check, (len(about) + len(data)) & 0xFFFFFFFF)
-    return [GZIP_HEAD, *in_threads(_deflate, blocks), zlib.compress(b"", wbits=-15), last]
+    fast = package("isal.isal_zlib")  # three times as fast as zlib at its fastest, for files 4 % larger
 
+    def deflate(block: bytes | memoryview) -> bytes:
+        deflater = fast.compressobj(1, fast.DEFLATED, -15)
+        return bytes(deflater.compress(block) + deflater.flush(fast.Z_SYNC_FLUSH))
 
-def _deflate(block: bytes | memoryview) -> bytes:
-    deflater = zlib.compressobj(1, zlib.DEFLATED, -15)
-    return deflater.compress(block) + deflater.flush(zlib.Z_SYNC_FLUSH)
+    return [GZIP_HEAD, *in_threads(deflate, blocks), zlib.compress(b"", wbits=-15), last]
 
 
 def _quaternion(ras: Affine) -> tuple[tuple[float, float, float], float]:
