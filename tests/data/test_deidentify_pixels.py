@@ -182,8 +182,16 @@ def test_what_cannot_be_read_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
     slide = parts_of(
         grey, SOPClassUID=VLWholeSlideMicroscopyImageStorage, ImageType=["ORIGINAL", "PRIMARY", "LABEL"]
     )
-    cut = parts_of(grey, Rows=64)
-    for parts, reason in ((parts_of(grey, MPEG4HP41), "4.102"), (slide, "label"), (cut, "decoded")):
+    cut, odd, window = parts_of(grey, Rows=64), parts_of(grey), parts_of(grey, PixelRepresentation=None)
+    for element, value in ((0x0010, 0), (0x0011, 0), (0x3000, b"12")):
+        odd.dataset.add_new((0x6000, element), "OW" if element == 0x3000 else "US", value)
+    for parts, reason in (
+        (odd, "damaged"),
+        (window, "pixels"),
+        (parts_of(grey, MPEG4HP41), "4.102"),
+        (slide, "label"),
+        (cut, "decoded"),
+    ):
         with pytest.raises(HeldBack, match=reason):
             clean_pixels(parts, BASIC)
     monkeypatch.setenv("PATH", "")

@@ -10,12 +10,13 @@ into them.  Whether somebody drew into them afterwards shows in their grey value
 those around it (`sampling.is_drawn_into`).  Then they are searched as all others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from pydicom.uid import RTDoseStorage
 
-from ..errors import ImagingDataError
+from ..errors import ImagingDataError, UnreadableInstance
 from ..parts import Parts
 from ..values import numbers_of, text_of
 from .frames import Frames, Mask, Picture, drop_overlays, rectangles
@@ -29,7 +30,6 @@ ROUNDS = 3  # of masking and looking again
 MARGIN = 0.4  # of a word's height, on each side
 LEAST_MARGIN = 3  # pixels
 LARGEST_MASK = 0.5  # of the picture: text that seems to cover more of it is no text
-CANNOT_READ = "Decompress or convert it, or look at it yourself."
 
 
 def clean_pixels(parts: Parts, profile: Profile) -> Parts:
@@ -41,7 +41,8 @@ def clean_pixels(parts: Parts, profile: Profile) -> Parts:
     if not profile.has(CLEAN_PIXELS) or not _shows_something(parts):
         return parts
     try:
-        return _clean(parts)
+        with _understood():
+            return _clean(parts)
     except HeldBack:
         raise
     except ImagingDataError as error:
@@ -57,10 +58,22 @@ def words_in_pixels(parts: Parts) -> list[str]:
     """
     if not _shows_something(parts):
         return []
-    frames = Frames.of(parts)
-    pictures = [] if _needs_no_reading(frames) else pictures_of(frames)
-    found = [word for picture in (*pictures, *frames.overlays()) for word in read_words(picture)]
+    with _understood():
+        frames = Frames.of(parts)
+        pictures = [] if _needs_no_reading(frames) else pictures_of(frames)
+        found = [word for picture in (*pictures, *frames.overlays()) for word in read_words(picture)]
     return sorted({word.text.casefold() for word in found if word.is_sure or word.is_doubtful})
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Attributes that contradict each other, or are of the wrong kind, make pixels that cannot be read."""
+    try:
+        yield
+    except (ValueError, TypeError, AttributeError, LookupError, ZeroDivisionError) as error:
+        raise UnreadableInstance(
+            f"The attributes of its pixels are damaged ({type(error).__name__})."
+        ) from error
 
 
 def _shows_something(parts: Parts) -> bool:

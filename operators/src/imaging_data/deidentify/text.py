@@ -6,9 +6,8 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,19 +18,18 @@ Picture = NDArray[np.uint8]
 PROGRAM = "tesseract"
 SPARSE_TEXT = "11"  # --psm: words anywhere, in no order
 SAUVOLA = "thresholding_method=2"  # what is dark is said by its surroundings: text over anatomy is found
-LONGEST_S = 300
+LONGEST_S = 120
 ENLARGED = 1600  # pixels: a picture that is no longer than that is read at twice its size
 STROKE = 15  # pixels: lines of text are thinner
 NOISE = 3  # times the median of what is thin
 CONTRAST = 64  # of 255
 A_NUMBER = 6  # digits: a date, an identifier
-FALSE_HINT = "Install Debian's tesseract-ocr, or look at the pictures yourself."
 
 
 class TextUnreadable(ImagingDataError):
     """Text in pictures cannot be looked for."""
 
-    hint = FALSE_HINT
+    hint = "Install Debian's tesseract-ocr, or look at the pictures yourself."
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,8 @@ def read_words(picture: Picture) -> list[Word]:
         Word(text, confidence, left // times, top // times, -(-right // times), -(-bottom // times))
         for text, confidence, left, top, right, bottom in found
     ]
-    return sorted(map(_counted(words), words), key=lambda word: -word.confidence)
+    counted = (replace(word, seen=max(1, _times_seen(word, words))) for word in words)
+    return sorted(counted, key=lambda word: -word.confidence)
 
 
 def with_lines(words: Sequence[Word]) -> list[Word]:
@@ -114,16 +113,9 @@ def _is_as_high(word: Word, known: Word) -> bool:
     return word.bottom - word.top <= 2 * (known.bottom - known.top)
 
 
-def _counted(words: Sequence[Word]) -> Any:
-    """Gives each word how often something as long was found at its place."""
-
-    def count(word: Word) -> Word:
-        alike = sum(_overlap(word, other) > 0.5 and other.letters >= 3 for other in words)
-        return Word(
-            word.text, word.confidence, word.left, word.top, word.right, word.bottom, max(1, int(alike))
-        )
-
-    return count
+def _times_seen(word: Word, words: Sequence[Word]) -> int:
+    """How often something of at least three letters was found at its place."""
+    return sum(_overlap(word, other) > 0.5 and other.letters >= 3 for other in words)
 
 
 def _overlap(one: Word, other: Word) -> float:
