@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from imaging_data import ExplainedError, find_instances
 from imaging_data.convert.attributes import WrongAttribute
 from imaging_data.convert.errors import TargetExists, UnknownFormat
+from imaging_data.display import Options, Window, picture
 from informatics_gateway.cli import app
 from informatics_gateway.cli.convert import CannotConvert
 from informatics_gateway.sending.addressee import NoSuchButton, NoSuchDestination
@@ -27,6 +28,7 @@ PAGE = (ROOT / "docs" / "research.md").read_text()
 SECTION = PAGE.partition("### To DICOM\n")[2].partition("\n### ")[0].partition("\n## ")[0]
 BLOCKS = re.findall(r"^```(sh|python)\n(.*?)^```", SECTION, re.MULTILINE | re.DOTALL)
 COMMANDS = [shlex.split(line)[1:] for kind, block in BLOCKS if kind == "sh" for line in block.splitlines()]
+WINDOW = "-900,150"
 APP = ROOT / "tests" / "operators" / "apps" / "torch_free"
 TABLES = f"""
 [[destination]]
@@ -124,9 +126,29 @@ def test_from_dicom_and_labels_to_a_segmentation(tmp_path):
         == 0
     )
     assert np.array_equal(np.asarray(nibabel.load(tmp_path / "back.nii.gz").dataobj), labels)
-    assert (
-        gantry("convert", tmp_path / "ct", tmp_path / "p.png", "--window", "40,400", "--bits", "16")[0] == 0
-    )
+    several = (tmp_path / "labels.nii.gz", tmp_path / "map.dcm", *words[2:], "--labelmap")
+    assert gantry("convert", *several)[0] == 0
+    assert dcmread(tmp_path / "map.dcm").SegmentationType == "LABELMAP"
+
+
+def test_pictures_of_a_series_in_a_window_and_as_ohif_shows_them(tmp_path):
+    ct_series(tmp_path / "ct", slices=1)
+    [path] = (tmp_path / "ct").iterdir()
+    dataset = dcmread(path)
+    dataset.PixelPaddingValue = int(dataset.pixel_array.max())  # black by the Standard alone
+    dataset.save_as(path)
+    ways = {"deep": ("--bits", "16"), "standard": (), "ohif": ("--like", "ohif")}
+    shown = {}
+    for name, way in ways.items():
+        status, said = gantry("convert", tmp_path / "ct", tmp_path / f"{name}.png", "--window", WINDOW, *way)
+        assert status == 0, said
+        [path] = tmp_path.rglob(f"{name}*.png")
+        shown[name] = np.asarray(Image.open(path)).astype(int)
+    assert shown["deep"].max() > 255
+    options = Options(Window.read(WINDOW), "ohif")
+    assert np.array_equal(shown["ohif"], picture(dataset, options=options).array)
+    assert not np.array_equal(shown["standard"], shown["ohif"])
+    assert np.array_equal(shown["standard"], picture(dataset, options=Options(Window.read(WINDOW))).array)
 
 
 def test_arrays_with_a_spacing_or_an_affine(tmp_path):
@@ -163,6 +185,8 @@ def test_what_is_left_out_is_said(tmp_path):
         (["in.png", "out", "--modality", "OT", "--affine", "none.txt"], "--affine"),
         (["in.png", "out", "--modality", "OT", "--to", "a", "--button", "b"], "--to"),
         (["in.png", "out.png", "--bits", "9"], "--bits"),
+        (["in.png", "out.png", "--bits", "16", "--like", "ohif"], "--bits"),
+        (["in.png", "out.png", "--labelmap"], "--labelmap"),
         (["in.png", "out.png", "--set", "PatientID=1"], "--set"),
         (["in.png", "out", "--modality", "OT", "--window", "1,2"], "--window"),
         (["in.png", "out", "--modality", "SEG", "--overwrite"], "--overwrite"),

@@ -33,7 +33,7 @@ AppArgument = Annotated[
     str, typer.Argument(metavar="APP", help="An app's name, the path of its folder, or an image: name:tag.")
 ]
 ImagesOption = Annotated[bool, typer.Option("--images", help="Also the images of apps on this machine.")]
-ConfiguredApp = Annotated[str, typer.Argument(metavar="NAME", help="The name of an [[app]].")]
+ConfiguredApp = Annotated[str, typer.Argument(metavar="NAME", help=r"The name of an [\[app]].")]
 OptionalConfig = Annotated[
     Path | None,
     typer.Option("--config", envvar="GANTRY_CONFIG", help="Says which are paused.", dir_okay=False),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
@@ -31,8 +31,8 @@ FROM_DICOM, TO_DICOM, TO_SEGMENTATION = "from DICOM", "to DICOM", "to a segmenta
 DIRECTIONS = {  # in which a parameter counts; the others do in all
     **dict.fromkeys(("given", "table", "slices", "spacing", "affine", "overwrite"), (TO_DICOM,)),
     **dict.fromkeys(("modality", "template", "to", "button"), (TO_DICOM, TO_SEGMENTATION)),
-    **dict.fromkeys(("each_segment", "reference", "window", "bits"), (FROM_DICOM,)),
-    "segments": (TO_SEGMENTATION,),
+    **dict.fromkeys(("each_segment", "reference", "window", "bits", "like"), (FROM_DICOM,)),
+    **dict.fromkeys(("segments", "labelmap"), (TO_SEGMENTATION,)),
     "resample": (FROM_DICOM, TO_SEGMENTATION),
 }
 Where = tuple[Destination, str]  # and the AE title that calls it
@@ -79,6 +79,9 @@ def convert(
     segments: Annotated[
         Path | None, typer.Option(metavar="JSON", help="SEG: what the numbers of a label map mean.")
     ] = None,
+    labelmap: Annotated[
+        bool, typer.Option("--labelmap", help="SEG: as Label Map Segmentation, which is smaller.")
+    ] = False,
     each_segment: Annotated[
         bool, typer.Option("--each-segment", help="From SEG: a file for each segment.")
     ] = False,
@@ -89,7 +92,10 @@ def convert(
         bool, typer.Option("--resample", help="Onto a regular grid, or that of the series.")
     ] = False,
     window: Annotated[str, typer.Option(help=".png: first, a number, or centre,width.")] = "first",
-    bits: Annotated[int, typer.Option(min=8, max=16, help=".png: 8 or 16.")] = 8,
+    bits: Annotated[Literal["8", "16"], typer.Option(help=".png: of a grey level.")] = "8",
+    like: Annotated[
+        Literal["standard", "ohif"], typer.Option(help=".png: by the Standard, or as OHIF shows it.")
+    ] = "standard",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace DICOM files that are there.")
     ] = False,
@@ -107,10 +113,10 @@ def convert(
     direction = _direction(output, modality)
     _check_options(context, direction)
     if direction == FROM_DICOM:
-        work = _from_dicom(reference, each_segment, resample, window, bits)
+        work = _from_dicom(reference, each_segment, resample, _Shown(window, bits, like))
         where = None
     elif direction == TO_SEGMENTATION:
-        work = _to_segmentation(template, segments, resample)
+        work = _to_segmentation(template, segments, "labelmap" if labelmap else "binary", resample)
         where = _where(to, button, config)
     else:
         attributes = _Given(given or [], table, template)
@@ -169,23 +175,33 @@ def _where(to: str | None, button: str | None, config: Path) -> Where | None:
     return None if to is None else find_destination(to, config)
 
 
-def _from_dicom(reference: Path | None, each_segment: bool, resample: bool, window: str, bits: int) -> Work:
+class _Shown(NamedTuple):
+    """How pictures are wanted, as the command line says it."""
+
+    window: str
+    bits: Literal["8", "16"]
+    like: Literal["standard", "ohif"]
+
+
+def _from_dicom(reference: Path | None, each_segment: bool, resample: bool, shown: _Shown) -> Work:
     from imaging_data.convert.from_dicom import FromDicom, convert_from_dicom
     from imaging_data.display import Options, Window
 
-    if bits not in (8, 16):
-        raise typer.BadParameter(f"{bits} is neither 8 nor 16", param_hint="--bits")
-    display = Options(window=Window.read(window), bits=8 if bits == 8 else 16)
+    if shown.like == "ohif" and shown.bits != "8":
+        raise typer.BadParameter("what OHIF shows has 8 bits", param_hint="--bits")
+    display = Options(Window.read(shown.window), shown.like, bits=8 if shown.bits == "8" else 16)
     options = FromDicom(reference, each_segment, resample, display)
     return lambda source, target, at: convert_from_dicom(source, target, options, at)
 
 
-def _to_segmentation(template: Path | None, segments: Path | None, resample: bool) -> Work:
+def _to_segmentation(
+    template: Path | None, segments: Path | None, kind: Literal["binary", "labelmap"], resample: bool
+) -> Work:
     from imaging_data.convert.to_segmentation import ToSegmentation, labels_to_seg
 
     if template is None:
         raise typer.BadParameter("SEG needs the series that the labels belong to", param_hint="--template")
-    options = ToSegmentation(table=segments, resample=resample)
+    options = ToSegmentation(kind, segments, resample)
     return lambda source, target, at: labels_to_seg(source, template, target, options)
 
 

@@ -16,7 +16,7 @@ from .waiting import counting_bar
 MOST_SHOWN = 20
 ToOption = Annotated[
     str | None,
-    typer.Option("--to", metavar="NAME|URL", help="A [[destination]], or http://host:port of an archive."),
+    typer.Option("--to", metavar="NAME|URL", help=r"A [\[destination]], or http://host:port of an archive."),
 ]
 
 
