@@ -135,7 +135,7 @@ def test_pictures_of_a_series_in_a_window_and_as_ohif_shows_them(tmp_path):
     ct_series(tmp_path / "ct", slices=1)
     [path] = (tmp_path / "ct").iterdir()
     dataset = dcmread(path)
-    dataset.PixelPaddingValue = int(dataset.pixel_array.max())  # black by the Standard alone
+    dataset.add_new("PixelPaddingValue", "US", int(dataset.pixel_array.max()))  # black by the Standard alone
     dataset.save_as(path)
     ways = {"deep": ("--bits", "16"), "standard": (), "ohif": ("--like", "ohif")}
     shown = {}
