@@ -23,6 +23,7 @@ ENLARGED = 1600  # pixels: a picture that is no longer than that is read at twic
 STROKE = 15  # pixels: lines of text are thinner
 NOISE = 3  # times the median of what is thin
 CONTRAST = 64  # of 255
+A_LONG_WORD = 7  # letters
 A_NUMBER = 6  # digits: a date, an identifier
 
 
@@ -65,7 +66,8 @@ class Word:
     @property
     def is_doubtful(self) -> bool:
         """Whether it may be text: long enough for a name, though read with less confidence."""
-        return not self.is_sure and self.letters >= 4 and (self.confidence >= 40 or self.seen >= 3)
+        often = self.seen >= (3 if self.letters < A_LONG_WORD else 2)
+        return not self.is_sure and self.letters >= 4 and (self.confidence >= 40 or often)
 
     def is_beside(self, other: "Word") -> bool:
         """Whether it continues the line of `other`."""
