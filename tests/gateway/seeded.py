@@ -24,7 +24,7 @@ from informatics_gateway.errors import AppFailed, GantryError
 from informatics_gateway.model import Association, Instance, Job, JobStatus, Proof, Refusal, Result
 from informatics_gateway.receive import read_instance
 from informatics_gateway.store import Journal, Store
-from informatics_gateway.web import create_app
+from informatics_gateway.web.app import create_app
 
 APP = "lung_densitometry"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"

@@ -20,9 +20,10 @@ from starlette.testclient import TestClient
 
 from imaging_data.deidentify import Key
 from informatics_gateway.store import Journal, Store
-from informatics_gateway.web import create_app
+from informatics_gateway.web.app import create_app
 from informatics_gateway.web.research import uploads
-from informatics_gateway.web.research.forms import CSV, local_only
+from informatics_gateway.web.research.forms import local_only
+from informatics_gateway.web.research.outcome import CSV
 
 FORMS = {"convert": "/research/convert", "deidentify": "/research/deidentify"}
 NAMES = ("Nightingale", "HOSP-4711")

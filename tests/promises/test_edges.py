@@ -15,6 +15,7 @@ FILES = sorted(
 # Where a fault must not stop what others wait for: the pipeline, and the entry of an app's process.
 EDGES = {"informatics_gateway/pipeline/faults.py", "imaging_operators/execution.py"}
 STARTERS = {"fork", "forkpty", "system", "popen", "posix_spawn", "posix_spawnp"}
+PARALLEL = {"Process", "Pool", "get_context", "ProcessPoolExecutor"}
 STATUS_CHANGES = {"begin", "begin_sending", "end", "move", "postpone", "queue", "resume", "uncount"}
 
 
@@ -46,11 +47,13 @@ def processes_started(source: str) -> Iterator[int]:
                 yield node.lineno
             case ast.ImportFrom(module="subprocess"):
                 yield node.lineno
+            case ast.ImportFrom(names=names) if any(each.name in PARALLEL for each in names):
+                yield node.lineno
             case ast.Attribute(value=ast.Name(id="os"), attr=attr) if attr in STARTERS or attr.startswith(
                 ("exec", "spawn")
             ):
                 yield node.lineno
-            case ast.Attribute(value=ast.Name(id="multiprocessing"), attr="Process" | "Pool" | "get_context"):
+            case ast.Attribute(attr=attr) if attr in PARALLEL:
                 yield node.lineno
 
 
@@ -95,6 +98,9 @@ def test_the_pipeline_and_the_runners_do():
         (processes_started, "import os, subprocess"),
         (processes_started, "from subprocess import run"),
         (processes_started, "os.execve('a', [], {})"),
+        (processes_started, "from multiprocessing import get_context"),
+        (processes_started, "import multiprocessing\nmultiprocessing.Process()"),
+        (processes_started, "from concurrent.futures import ProcessPoolExecutor"),
         (status_changes, "self.store.move(job, 1)"),
         (status_changes, "store.end(job)"),
     ],

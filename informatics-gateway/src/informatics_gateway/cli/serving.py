@@ -13,7 +13,7 @@ from ..config import Config
 from ..control import Control
 from ..pipeline import Pipeline
 from ..store import Journal
-from ..web import create_app
+from ..web.app import create_app
 
 log = logging.getLogger("gantry")
 

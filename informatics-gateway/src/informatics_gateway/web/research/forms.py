@@ -14,6 +14,7 @@ from starlette.requests import Request
 from ...config import Config, Destination, FolderDestination
 from ...errors import GantryError
 from ...sending.addressee import to_button
+from .outcome import Target
 
 LONGEST = 4096  # characters of a field
 NAMED = (
@@ -25,7 +26,6 @@ NAMED = (
     "SeriesDescription",
 )
 PROFILES = ("research", "basic")
-CSV = "mapping.csv"  # a download's name
 BUTTON, FOLDER = "button:", "folder"
 
 
@@ -33,14 +33,6 @@ class WrongForm(GantryError):
     """The form cannot be used as it is filled in."""
 
     hint = "Go back, correct it, and send it again."
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where results go, and the AE title that calls it."""
-
-    destination: Destination
-    calling: str
 
 
 @dataclass(frozen=True)

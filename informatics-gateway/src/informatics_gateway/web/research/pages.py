@@ -17,8 +17,10 @@ from imaging_data import ExplainedError
 
 from ...config import Config
 from ..templates import render
-from .forms import CSV, NAMED, PROFILES, Fields, check_token, local_only, research_destinations
-from .tasks import Task, Tasks, Work
+from .apart import apart
+from .forms import NAMED, PROFILES, Fields, check_token, local_only, research_destinations
+from .outcome import CSV, Work
+from .tasks import Task, Tasks
 from .uploads import MOST_FIELDS, MOST_FILES, check_length
 
 MODALITIES = ("CT", "MR", "PT", "CR", "DX", "MG", "US", "XA", "RF", "NM", "XC", "ES", "GM", "OP", "OT")
@@ -81,7 +83,7 @@ class _Desk:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._token = secrets.token_urlsafe(24)
-        self._tasks = Tasks(config.storage.path / "research")
+        self._tasks = Tasks(config.storage.path / "research", apart)
 
     def page(self, name: str, **values: object) -> str:
         """A page with a form."""

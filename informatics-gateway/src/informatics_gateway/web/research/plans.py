@@ -17,8 +17,8 @@ from ...config import Config
 from ..health import GB
 from .forms import NAMED, PROFILES, Fields, WrongForm, outside
 from .tasks import Task
-from .uploads import Upload, save
-from .work import Conversion, Deidentification
+from .uploads import save
+from .work import Conversion, Deidentification, Uploaded
 
 HELD = "research-held"  # in the storage folder, unless the form names another place
 
@@ -57,9 +57,10 @@ def deidentification(config: Config, form: FormData, task: Task) -> Deidentifica
     )
 
 
-def _save(config: Config, form: FormData, task: Task) -> Upload:
+def _save(config: Config, form: FormData, task: Task) -> Uploaded:
     """What was uploaded; the disk keeps what the line needs."""
-    return save(form, task.folder / "uploaded", config.storage.reserve_gb * GB)
+    upload = save(form, task.folder / "uploaded", config.storage.reserve_gb * GB)
+    return Uploaded(upload.folder, upload.names, upload.refused)
 
 
 def _key(fields: Fields) -> Key:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Work that a page began: one at a time in a thread, with its progress, its outcome and a folder of its own."""
+"""Work that a page began: one at a time, with its progress, its outcome and a folder of its own."""
 
 import secrets
 import shutil
@@ -10,35 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from imaging_data import ExplainedError
-
 from ...errors import GantryError
+from .outcome import FAULT, At, Ended, Outcome, Work
 
 MOST_KEPT, MOST_WAITING = 20, 8
 State = Literal["under way", "done", "failed"]
-FAULT = "A fault in Gantry itself; the log of `gantry serve` holds the trace."
-FULL_HINT = "Make room on the disk, then begin it again."
 
 
 class TooMuchWork(GantryError):
     """Too much is waiting."""
 
     hint = "Wait until something has ended."
-
-
-@dataclass
-class Outcome:
-    """What came of a task.
-
-    facts: counts by name.  held: names and reasons of what was held back; skipped: of what was left out; failed:
-    sentences about what did not arrive.  download: a file in the task's folder for the reader.
-    """
-
-    facts: dict[str, str] = field(default_factory=dict)
-    held: list[tuple[str, str]] = field(default_factory=list)
-    skipped: list[tuple[str, str]] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
-    download: Path | None = None
 
 
 @dataclass
@@ -67,14 +49,17 @@ class Task:
         return progress
 
 
-Work = Callable[[Task], Outcome]
+Run = Callable[[Work, Path, At], Ended]
 
 
 class Tasks:
-    """The latest tasks, the newest first.  Their folders lie in `root`, which belongs to nobody else."""
+    """The latest tasks, the newest first.  Their folders lie in `root`, which belongs to nobody else.
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    run: does the work of one and waits for its end.
+    """
+
+    def __init__(self, root: Path, run: Run) -> None:
+        self._root, self._run = root, run
         self._turn, self._one = threading.Lock(), threading.Lock()
         self._tasks: dict[str, Task] = {}
         shutil.rmtree(root, ignore_errors=True)  # what an earlier process left is nobody's
@@ -112,19 +97,14 @@ class Tasks:
         return list(reversed(self._tasks.values()))
 
     def _do(self, task: Task, work: Work) -> None:
-        state: State = "failed"
-        error, hint = FAULT, ""  # unless it is known better; the thread's end prints the trace
+        ended = Ended(error=FAULT)  # unless it is known better; the thread's end prints the trace
         with self._one:
             try:
-                task.outcome = work(task)
-                state, error = "done", ""
-            except ExplainedError as known:
-                error, hint = str(known), known.hint
-            except OSError as refused:
-                error, hint = f"{refused.strerror}.", FULL_HINT
+                ended = self._run(work, task.folder, task.at)
             finally:
+                task.outcome, task.error, task.hint = ended.outcome, ended.error, ended.hint
                 _empty(task)
-                task.error, task.hint, task.state = error, hint, state
+                task.state = "failed" if ended.error else "done"
 
     def _forget(self) -> None:
         ended = [task for task in self._tasks.values() if task.state != "under way"]

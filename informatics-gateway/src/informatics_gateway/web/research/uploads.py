@@ -50,10 +50,6 @@ class Upload:
             del self.names[path.name]
             path.unlink()
 
-    def called(self, name: str) -> str:
-        """What the file was called that is kept under `name`."""
-        return self.names.get(PurePosixPath(name).name, name)
-
     def _unzip(self, name: str, path: Path) -> None:
         try:
             for member in zips.members(path):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the research pages begin: conversion to DICOM, and taking the patient out."""
 
+from collections.abc import Mapping as Names
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,28 +10,46 @@ from imaging_data.convert import ToDicom, convert_to_dicom
 from imaging_data.deidentify import Deidentified, Key, Mapping, Profile, deidentify_files
 
 from ...sending import Sent, send
-from .forms import CSV, Target
-from .tasks import Outcome, Task
-from .uploads import Upload
+from .outcome import CSV, At, Outcome, Target
 
 MOST_NAMED = 200
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """Files that a page sent: where they lie, what they were called, and names and reasons of those left out."""
+
+    folder: Path
+    names: Names[str, str]
+    refused: list[tuple[str, str]]
+
+    def called(self, name: str) -> str:
+        """What the file was called that is kept under `name`."""
+        return self.names.get(Path(name).name, name)
+
+    def renamed(self, text: str) -> str:
+        """The text, with what a file was called in place of what it is kept under."""
+        for kept, name in self.names.items():
+            if kept in text:
+                return text.replace(kept, name)
+        return text
 
 
 @dataclass(frozen=True)
 class Conversion:
     """Pictures and volumes to DICOM, to `target`."""
 
-    upload: Upload
+    upload: Uploaded
     options: ToDicom
     target: Target
 
-    def __call__(self, task: Task) -> Outcome:
+    def __call__(self, folder: Path, at: At) -> Outcome:
         """Convert what was uploaded, and send it.  Raises as `convert_to_dicom` and `send`."""
-        made = task.folder / "dicom"
+        made = folder / "dicom"
         try:
-            converted = convert_to_dicom(self.upload.folder, made, self.options, task.at("converting"))
+            converted = convert_to_dicom(self.upload.folder, made, self.options, at("converting"))
         except ImagingDataError as error:
-            raise type(error)(_renamed(error.detail, self.upload), hint=error.hint) from error
+            raise type(error)(self.upload.renamed(error.detail), hint=error.hint) from error
         skipped = [(each.name, each.reason) for each in converted.skipped]
         outcome = Outcome(
             facts={
@@ -39,7 +58,7 @@ class Conversion:
             },
             skipped=_named([*self.upload.refused, *skipped], self.upload),
         )
-        _deliver(task, made, self.target, outcome)
+        _deliver(made, self.target, at, outcome)
         return outcome
 
 
@@ -52,7 +71,7 @@ class Deidentification:
     """
 
     source: Path
-    upload: Upload | None
+    upload: Uploaded | None
     profile: Profile
     key: Key
     hold: Path
@@ -60,19 +79,19 @@ class Deidentification:
     mapping_csv: Path | None
     download: bool
 
-    def __call__(self, task: Task) -> Outcome:
+    def __call__(self, folder: Path, at: At) -> Outcome:
         """De-identify and send.  Raises as `deidentify_files`, `Mapping.save_csv` and `send`."""
-        made = task.folder / "dicom"
-        progress = task.at("taking the patient out")
+        made = folder / "dicom"
+        progress = at("taking the patient out")
         done = deidentify_files(self.source, made, self.hold, self.profile, self.key, progress)
         outcome = self._outcome(done)
-        csv = self.mapping_csv or (task.folder / CSV if self.download else None)
+        csv = self.mapping_csv or (folder / CSV if self.download else None)
         if csv is not None:
             done.mapping.save_csv(csv)
             outcome.facts["Mapping"] = str(csv) if self.mapping_csv else "as a download, below"
             outcome.download = None if self.mapping_csv else csv
         if done.out:
-            _deliver(task, made, self.target, outcome)
+            _deliver(made, self.target, at, outcome)
         return outcome
 
     def _outcome(self, done: Deidentified) -> Outcome:
@@ -88,23 +107,16 @@ class Deidentification:
         return Outcome(facts, _named(held, self.upload), _named([*refused, *skipped], self.upload))
 
 
-def _deliver(task: Task, made: Path, target: Target, outcome: Outcome) -> None:
-    sent: Sent = send([made], target.destination, task.at("sending"), target.calling)
+def _deliver(made: Path, target: Target, at: At, outcome: Outcome) -> None:
+    sent: Sent = send([made], target.destination, at("sending"), target.calling)
     where = str(getattr(target.destination, "path", target.destination.name))
     outcome.facts["Arrived"] = f"{sent.present} of {sent.instances} in {where} ({sent.proof})"
     outcome.failed += [*sent.failed, *(f"Missing: {uid}" for uid in sent.missing)]
 
 
-def _named(pairs: list[tuple[str, str]], upload: Upload | None) -> list[tuple[str, str]]:
+def _named(pairs: list[tuple[str, str]], upload: Uploaded | None) -> list[tuple[str, str]]:
     """Under the names that people know."""
     some = pairs[:MOST_NAMED]
     if upload is None:
         return some
-    return [(upload.called(name), _renamed(reason, upload)) for name, reason in some]
-
-
-def _renamed(text: str, upload: Upload) -> str:
-    for kept, name in upload.names.items():
-        if kept in text:
-            return text.replace(kept, name)
-    return text
+    return [(upload.called(name), upload.renamed(reason)) for name, reason in some]
