@@ -13,8 +13,9 @@ from deidentify_inputs import ID, KEY, NAME, ct, encoded
 from pydicom import dcmread
 
 from imaging_data import MissingFolder
-from imaging_data.deidentify import Profile, deidentify_files, files, places
+from imaging_data.deidentify import Profile, deidentify_files, files
 from imaging_data.deidentify.places import AlreadyRunning, CannotWrite, WrongPlace
+from imaging_data.whole import partial_name
 
 PROFILE = Profile.read("research")
 
@@ -82,8 +83,7 @@ def test_a_second_run_changes_nothing_and_says_the_same(folder, tmp_path):
 
 def test_what_a_killed_run_left_half_goes(folder, tmp_path):
     [path, _] = [each.path for each in _run(folder, tmp_path / "out").out]
-    part = path.with_name(f".{path.name}.123.part")
-    part.write_bytes(b"half")
+    partial_name(path).write_bytes(b"half")
     _run(folder, tmp_path / "out")
     assert set(_listing(tmp_path / "out")) == {str(path.relative_to(tmp_path / "out"))}
 
@@ -120,7 +120,7 @@ def test_a_full_disk_leaves_nothing_half(folder, tmp_path, monkeypatch):
     def full(descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(places.os, "fdatasync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(CannotWrite, match="No space left") as raised:
         _run(folder, tmp_path / "out")
     assert _listing(tmp_path / "out") == {}

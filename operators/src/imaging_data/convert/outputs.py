@@ -2,12 +2,12 @@
 """Output files that appear whole or not at all, and never in the place of another."""
 
 import os
-import secrets
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from .errors import TargetExists
+from ..errors import TargetExists
+from ..whole import give_name, partial_name, sync
 
 
 class Outputs:
@@ -28,7 +28,7 @@ class Outputs:
         if target in self._written or os.path.lexists(target):
             raise TargetExists(f"{target}")
         self._make_folder(target.parent)
-        self._written[target] = target.with_name(f".partial-{secrets.token_hex(8)}-{target.name}")
+        self._written[target] = partial_name(target)
         return self._written[target]
 
     @property
@@ -46,7 +46,8 @@ class Outputs:
         try:
             if kind is None:
                 for target, partial in self._written.items():
-                    _name(partial, target)
+                    sync(partial)
+                    give_name(partial, target)
                     named.append(target)
         finally:
             if len(named) < len(self._written):
@@ -64,28 +65,3 @@ class Outputs:
         for folder in reversed(self._folders):
             if not any(folder.iterdir()):
                 folder.rmdir()
-
-
-def _name(partial: Path, target: Path) -> None:
-    """Give a whole file its name: its bytes are on the disk before, and no other file loses that name."""
-    descriptor = os.open(partial, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    try:
-        os.link(partial, target)
-        partial.unlink()
-    except FileExistsError:
-        raise TargetExists(f"{target}") from None
-    except OSError:  # a file system without hard links: take the name first
-        _take(target)
-        partial.replace(target)
-
-
-def _take(target: Path) -> None:
-    """Make `target`, empty, or raise TargetExists."""
-    try:
-        target.open("xb").close()
-    except FileExistsError:
-        raise TargetExists(f"{target}") from None

@@ -8,11 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..errors import ImagingDataError
+from ..errors import ImagingDataError, TargetExists
 from ..threads import in_threads
-from .errors import TargetExists
-
-PARTIAL = ".partial-"  # how names begin that are not there for long
+from ..whole import PARTIAL, give_name, partial_name, sync
 
 
 class CannotWrite(ImagingDataError):
@@ -56,26 +54,14 @@ def whole_file(target: Path, overwrite: bool = False) -> Iterator[tuple[Path, Pa
         if overwrite:
             (folder / target.name).replace(target)
         else:
-            _link(folder / target.name, target)
+            give_name(folder / target.name, target)
         sync(target.parent)
-
-
-def _link(path: Path, target: Path) -> None:
-    """Give a file its name, if no other has it."""
-    try:
-        os.link(path, target)
-    except FileExistsError:
-        raise TargetExists(f"{target} appeared in the meantime.") from None
-    except PermissionError:  # a file system without links, as on a memory stick
-        if os.path.lexists(target):
-            raise TargetExists(f"{target} appeared in the meantime.") from None
-        path.rename(target)
 
 
 @contextmanager
 def _scratch(target: Path) -> Iterator[Path]:
     """A new folder beside `target`, taken away at the end, with folders that were made for it and are empty."""
-    partial = target.with_name(f"{PARTIAL}{secrets.token_hex(8)}")
+    partial = partial_name(target)
     new = [folder for folder in target.parents if not folder.exists()]
     try:
         partial.mkdir(parents=True)
@@ -115,7 +101,7 @@ def _move_into(target: Path, partial: Path) -> None:
     moved: list[Path] = []
     try:
         for path in sorted(partial.iterdir()):
-            _link(path, target / path.name)
+            give_name(path, target / path.name)
             moved.append(target / path.name)
     except (OSError, TargetExists):
         for path in moved:
@@ -139,12 +125,3 @@ def _become(partial: Path, target: Path, overwrite: bool) -> None:
         raise
     sync(target.parent)
     shutil.rmtree(replaced, ignore_errors=True)
-
-
-def sync(path: Path) -> None:
-    """Make the content of a file, or the names in a folder, durable."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hand a data set over to trainers, in the formats that they take as they are."""
 
-import secrets
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from ..convert.errors import TargetExists
+from ..errors import TargetExists
+from ..whole import partial_name
 from .bids import write_bids
 from .cases import Exported
 from .coco import write_coco
@@ -34,7 +34,7 @@ def export(folder: Path, output: Path, form: str) -> Exported:
     """
     if output.exists() or output.is_symlink():
         raise TargetExists(f"{output}")
-    written = output.with_name(f".partial-{secrets.token_hex(8)}-{output.name}")
+    written = partial_name(output)
     with Database(folder) as database:
         try:
             if form not in FILES:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..hashing import file_sha256
 from ..threads import in_threads
+from ..whole import renewed
 from .errors import NoRoom
 from .facts import Facts, Looked, files_under, look
 from .writer import Writer
@@ -201,9 +202,8 @@ def _keep_segmentation(writer: Writer, facts: Facts) -> str:
         return REPEATED if file_sha256(target) == file_sha256(Path(facts.path)) else CONFLICT
     try:
         target.parent.mkdir(exist_ok=True)
-        partial_file = target.with_suffix(".partial")
-        shutil.copyfile(facts.path, partial_file)
-        partial_file.replace(target)
+        with renewed(target) as file:
+            shutil.copyfile(facts.path, file)
     except OSError as error:
         raise NoRoom(f"{target}: {error.strerror}.") from error
     writer.add(

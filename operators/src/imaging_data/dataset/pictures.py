@@ -25,6 +25,7 @@ from ..hashing import file_sha256
 from ..parts import Parts, split
 from ..pixels import PixelFormat, stored_values
 from ..threads import in_threads
+from ..whole import renewed
 from .errors import EndedProcess, NoRoom
 from .writer import Writer
 
@@ -184,9 +185,8 @@ def _write(task: Task, one: Picture, count: int) -> dict[str, Any]:
     content = encode_png(one.array)
     task.target.mkdir(parents=True, exist_ok=True)
     path = task.target / f"{stem}.png"
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    with renewed(path) as partial:
+        partial.write_bytes(content)
     return {
         "frame": rendering.frame,
         "stem": stem,

@@ -12,6 +12,7 @@ from ..errors import ImagingDataError
 from ..hashing import file_sha256
 from ..instances import Series, read_instance
 from ..threads import in_threads
+from ..whole import renewed
 from .errors import NoRoom
 from .writer import Writer
 
@@ -77,12 +78,9 @@ def _in_words(layout: Layout) -> str:
 def _write(layout: Layout, path: Path) -> str:
     """Write the volume, whole or not at all; returns its SHA-256."""
     path.parent.mkdir(exist_ok=True)
-    partial = path.with_name(f"partial-{path.name}")
-    partial.unlink(missing_ok=True)
-    write_layout(layout, partial)
-    sha256 = file_sha256(partial)
-    partial.replace(path)
-    return sha256
+    with renewed(path) as partial:
+        write_layout(layout, partial)
+        return file_sha256(partial)
 
 
 def _write_down(writer: Writer, series: int, changes: dict[str, str], layout: Layout | None) -> None:

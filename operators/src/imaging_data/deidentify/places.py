@@ -4,11 +4,12 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import permutations
 from pathlib import Path
 
-from ..errors import ImagingDataError, MissingFolder
+from ..errors import ImagingDataError, MissingFolder, TargetExists
+from ..whole import PARTIAL, give_name, partial_name, sync
 
 
 class AlreadyRunning(ImagingDataError):
@@ -76,9 +77,9 @@ def locked(folder: Path) -> Iterator[None]:
 def results(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder of results, without what a run that was killed has left half."""
     with locked(folder):
-        for part in folder.rglob(".*.part"):
-            with writing(part):
-                part.unlink()
+        for partial in filter(Path.is_file, folder.rglob(f"{PARTIAL}*")):
+            with writing(partial):
+                partial.unlink()
         yield
 
 
@@ -86,36 +87,33 @@ def put(path: Path, content: bytes, mode: int = 0o666) -> bool:
     """Write a new file whole; False where it is there with the same content.  Raises Taken, CannotWrite."""
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = _part(path, content, mode)
-        try:
-            os.link(part, path)  # unlike a renaming, it never takes the place of another file
-        except FileExistsError:
-            if path.read_bytes() != content:
-                raise Taken(f"{path}") from None
-            return False
-        finally:
-            part.unlink()
+        with _partial(path, content, mode) as partial:
+            try:
+                give_name(partial, path)
+            except TargetExists:
+                if path.read_bytes() != content:
+                    raise Taken(f"{path}") from None
+                return False
     return True
 
 
 def replace(path: Path, content: bytes, mode: int = 0o666) -> None:
     """Write a file whole, in place of what is there.  Raises OSError."""
-    _part(path, content, mode).replace(path)
+    with _partial(path, content, mode) as partial:
+        partial.replace(path)
 
 
-def _part(path: Path, content: bytes, mode: int) -> Path:
-    """The content on the disk, beside `path`."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+@contextmanager
+def _partial(path: Path, content: bytes, mode: int) -> Iterator[Path]:
+    """The content on the disk, beside `path`, until it is named or the block ends."""
+    partial = partial_name(path)
     try:
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(content)
-            file.flush()
-            os.fdatasync(file.fileno())
-    except BaseException:
-        with suppress(OSError):
-            part.unlink()
-        raise
-    return part
+        sync(partial)
+        yield partial
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def check_apart(*folders: Path) -> None:

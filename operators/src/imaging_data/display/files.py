@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pictures of instances: as arrays, and as files."""
 
-import os
-import secrets
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
@@ -13,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from ..errors import TargetExists, naming
+from ..errors import naming
 from ..parts import Parts
+from ..whole import give_name, partial_name
 from .colour import colour_picture, is_colour
 from .frames import every_frame, one_frame, parts_of
 from .grey import grey_picture
@@ -77,11 +76,9 @@ def write_png(array: NDArray[Any], target: Path) -> None:
 
     Raises TargetExists.
     """
-    written = target.with_name(f".partial-{secrets.token_hex(8)}")
+    written = partial_name(target)
     try:
         written.write_bytes(encode_png(array))
-        os.link(written, target)
-    except FileExistsError:
-        raise TargetExists(f"{target}") from None
+        give_name(written, target)
     finally:
         written.unlink(missing_ok=True)
