@@ -48,7 +48,7 @@ def _jpeg_2000(dataset: Dataset) -> None:
 
 def ours(source: Path, target: Path) -> Callable[[], object]:
     """What `gantry convert` calls: the file is synchronised to the disk before it gets its name."""
-    from imaging_data.convert.from_dicom import convert_from_dicom
+    from imaging_data.convert import convert_from_dicom
 
     return lambda: convert_from_dicom(source, target)
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 
+from imaging_data.convert import ToDicom, convert_to_dicom
 from imaging_data.convert.attributes import Attributes
 from imaging_data.convert.converted import Converted
-from imaging_data.convert.to_dicom import ToDicom, convert_to_dicom
 
 WHO = Attributes.of({"PatientID": "P1"})
 

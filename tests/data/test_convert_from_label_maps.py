@@ -22,7 +22,15 @@ from pydicom.uid import generate_uid
 from skimage.draw import polygon2mask
 
 from imaging_data import NoMatchingSeries, OverlappingPhases, find_instances, read_volume
-from imaging_data.convert import ToSegmentation, labels_to_seg, layout_of, read_segmentation, to_nifti
+from imaging_data.convert import (
+    FromDicom,
+    ToSegmentation,
+    convert_from_dicom,
+    labels_to_seg,
+    layout_of,
+    read_segmentation,
+    to_nifti,
+)
 from imaging_data.convert.errors import (
     AnotherGrid,
     NothingToConvert,
@@ -30,7 +38,6 @@ from imaging_data.convert.errors import (
     TargetExists,
     UnreadableInput,
 )
-from imaging_data.convert.from_dicom import FromDicom, convert_from_dicom
 from imaging_data.instances import read_instance
 
 SHAPE = (5, 9, 13)  # an odd number of pixels a frame

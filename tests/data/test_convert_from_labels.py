@@ -20,9 +20,8 @@ from pydicom import Dataset, dcmread
 from skimage.draw import polygon2mask
 
 from imaging_data import UnreadableInstance, UnsupportedPixels, find_instances, read_volume
-from imaging_data.convert import layout_of, read_segmentation
+from imaging_data.convert import FromDicom, convert_from_dicom, layout_of, read_segmentation
 from imaging_data.convert.errors import AnotherGrid
-from imaging_data.convert.from_dicom import FromDicom, convert_from_dicom
 from imaging_data.instances import read_instance
 
 SHAPE = (6, 11, 19)  # frames of single bits that do not fill whole bytes

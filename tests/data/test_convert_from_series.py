@@ -20,10 +20,10 @@ from pydicom import dcmread
 from pydicom.uid import JPEG2000Lossless
 
 from imaging_data import UnreadableInstance, find_instances, read_volume
+from imaging_data.convert import FromDicom, convert_from_dicom
 from imaging_data.convert.errors import NothingToConvert, TargetExists, UnknownFormat
-from imaging_data.convert.from_dicom import FromDicom, convert_from_dicom
+from imaging_data.convert.from_dicom.nifti import write_array
 from imaging_data.convert.grids import ras_affine
-from imaging_data.convert.nifti_files import write_array
 from imaging_data.display import encode_png, picture
 from imaging_data.errors import GantryTilt
 

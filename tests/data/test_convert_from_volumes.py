@@ -16,6 +16,7 @@ from scipy.spatial.transform import Rotation
 
 from imaging_data import find_instances, read_volume
 from imaging_data.convert import (
+    convert_from_dicom,
     from_monai,
     from_nifti,
     from_numpy,
@@ -27,7 +28,6 @@ from imaging_data.convert import (
     to_xarray,
 )
 from imaging_data.convert.errors import AnotherGrid, MissingPackage, NotAnImage, ShearedGrid
-from imaging_data.convert.from_dicom import convert_from_dicom
 from imaging_data.convert.grids import LPS_RAS
 from imaging_operators import graph  # noqa: F401 - makes holoscan, which `import monai` imports, ready
 

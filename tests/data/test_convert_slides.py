@@ -11,10 +11,11 @@ import pytest
 from pydicom import dcmread
 
 from imaging_data.convert.attributes import Attributes
-from imaging_data.convert.cross_sections import UnsupportedModality
+from imaging_data.convert.converted import ConvertedSeries
 from imaging_data.convert.errors import MissingPackage, UnreadableInput
-from imaging_data.convert.slides import is_slide, slide_to_dicom
-from imaging_data.convert.writer import ConvertedSeries, NewSeries
+from imaging_data.convert.to_dicom.cross_sections import UnsupportedModality
+from imaging_data.convert.to_dicom.slides import is_slide, slide_to_dicom
+from imaging_data.convert.to_dicom.writer import NewSeries
 
 SVS = "wsi_svs_tiff/CMU-1-Small-Region.svs"
 WHOSE = {"PatientID": "P1", "PatientName": "山田^太郎", "StudyDate": "20260102"}

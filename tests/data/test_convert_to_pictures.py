@@ -17,8 +17,8 @@ from pydicom.encaps import generate_fragments
 
 from imaging_data import TooLarge, find_instances, read_radiograph, read_volume
 from imaging_data.convert.errors import UnreadableInput
-from imaging_data.convert.jpeg import parse_jpeg
-from imaging_data.convert.reading import UnequalSlices
+from imaging_data.convert.to_dicom.jpeg import parse_jpeg
+from imaging_data.convert.to_dicom.reading import UnequalSlices
 
 RANDOM = np.random.default_rng(3)
 GREY8 = RANDOM.integers(0, 256, (20, 31), np.uint8)

@@ -16,11 +16,11 @@ from convert_inputs import instances, left, nifti, ramp, to_dicom
 from PIL import Image
 
 from imaging_data import MissingFolder, TooLarge
-from imaging_data.convert.arrays import NoPlace
 from imaging_data.convert.errors import NothingToConvert, TargetExists, UnreadableInput
-from imaging_data.convert.rescaling import UnsupportedValues
-from imaging_data.convert.targets import CannotWrite, whole_folder
-from imaging_data.convert.to_dicom import SeveralInstances, ToDicom, convert_to_dicom
+from imaging_data.convert.to_dicom.arrays import NoPlace
+from imaging_data.convert.to_dicom.conversion import SeveralInstances, ToDicom, convert_to_dicom
+from imaging_data.convert.to_dicom.rescaling import UnsupportedValues
+from imaging_data.convert.to_dicom.targets import CannotWrite, whole_folder
 
 
 @pytest.fixture

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from pydicom import dcmread
 
 from imaging_data import OverlappingPhases, find_instances, read_volume
+from imaging_data.convert import convert_from_dicom
 from imaging_data.convert.attributes import Attributes
-from imaging_data.convert.cross_sections import UnsupportedModality
 from imaging_data.convert.errors import ShearedGrid
-from imaging_data.convert.from_dicom import convert_from_dicom
-from imaging_data.convert.rescaling import NotNumbers, UnsupportedValues, decimal, rescale_of
+from imaging_data.convert.to_dicom.cross_sections import UnsupportedModality
+from imaging_data.convert.to_dicom.rescaling import NotNumbers, UnsupportedValues, decimal, rescale_of
 
 ONCE = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
 KINDS = st.sampled_from(["<i2", "<u2", "<i4", "<f4", "<f8", "<u1"])

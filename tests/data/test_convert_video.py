@@ -16,11 +16,11 @@ from pydicom.encaps import generate_frames
 from pydicom.uid import MPEG4HP41, ExplicitVRLittleEndian
 
 from imaging_data import TooLarge
-from imaging_data.convert import video
 from imaging_data.convert.attributes import Attributes
 from imaging_data.convert.errors import UnreadableInput
-from imaging_data.convert.video import video_to_dicom
-from imaging_data.convert.writer import NewSeries, write_series
+from imaging_data.convert.to_dicom import video
+from imaging_data.convert.to_dicom.video import video_to_dicom
+from imaging_data.convert.to_dicom.writer import NewSeries, write_series
 
 SIZE = (48, 64)
 H264 = (

@@ -12,10 +12,10 @@ import pytest
 from builders import enhanced_ct, mr_series
 from datasets import noise, patient
 
+from imaging_data.convert import segmentation_dataset
 from imaging_data.convert.errors import MissingPackage, TargetExists
-from imaging_data.convert.labels import LabelledSegment, Labels
-from imaging_data.convert.stored import layout_of
-from imaging_data.convert.to_segmentation import segmentation_dataset
+from imaging_data.convert.from_dicom.stored import layout_of
+from imaging_data.convert.labels.layers import LabelledSegment, Labels
 from imaging_data.dataset import Database, NothingToExport
 from imaging_data.dataset.bids import contrast_of
 from imaging_data.dataset.build import BuildOptions, build

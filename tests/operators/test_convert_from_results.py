@@ -7,7 +7,7 @@ from result_files import SEGMENTS, Segmentation, ct, write
 from results_3d import ring
 
 from imaging_data.convert import layout_of, read_segmentation
-from imaging_data.convert.contours import read_contours
+from imaging_data.convert.labels.contours import read_contours
 from imaging_data.instances import read_instance
 from imaging_operators.results.rtstruct import RTStruct
 

@@ -17,12 +17,12 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = [ROOT / "operators" / "src", ROOT / "informatics-gateway" / "src", ROOT / "apps"]
 FILES = sorted(path for folder in FOLDERS for path in folder.rglob("*.py"))
 # private_code makes its own; TotalSegmentator's are its table's (tests/apps/test_totalsegmentator_tasks.py).
-CONVERT = ROOT / "operators/src/imaging_data/convert"
+LABELS = ROOT / "operators/src/imaging_data/convert/labels"
 CHECKED_ELSEWHERE = {
     Path(str(coding.__file__)),
     ROOT / "apps/totalsegmentator/totalseg/coding.py",
     # These three hand on the codes of a user's own files.
-    *(CONVERT / name for name in ("codes.py", "label_maps.py", "to_segmentation.py")),
+    *(LABELS / name for name in ("codes.py", "maps.py", "to_segmentation.py")),
 }
 MAKERS = {"Code", "CodedConcept"}
 

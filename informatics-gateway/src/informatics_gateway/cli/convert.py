@@ -141,7 +141,7 @@ def _direction(output: Path | None, modality: str) -> str:
     """
     if output is None or output.suffix.lower() in ("", DICOM) or output.is_dir():
         return TO_SEGMENTATION if modality == SEGMENTATION else TO_DICOM
-    from imaging_data.convert.volume_files import ENDINGS, ending_of
+    from imaging_data.convert.from_dicom.volumes import ENDINGS, ending_of
 
     ending_of(output, (*ENDINGS, ".png"))
     return FROM_DICOM
@@ -184,7 +184,7 @@ class _Shown(NamedTuple):
 
 
 def _from_dicom(reference: Path | None, each_segment: bool, resample: bool, shown: _Shown) -> Work:
-    from imaging_data.convert.from_dicom import FromDicom, convert_from_dicom
+    from imaging_data.convert import FromDicom, convert_from_dicom
     from imaging_data.display import Options, Window
 
     if shown.like == "ohif" and shown.bits != "8":
@@ -197,7 +197,7 @@ def _from_dicom(reference: Path | None, each_segment: bool, resample: bool, show
 def _to_segmentation(
     template: Path | None, segments: Path | None, kind: Literal["binary", "labelmap"], resample: bool
 ) -> Work:
-    from imaging_data.convert.to_segmentation import ToSegmentation, labels_to_seg
+    from imaging_data.convert import ToSegmentation, labels_to_seg
 
     if template is None:
         raise typer.BadParameter("SEG needs the series that the labels belong to", param_hint="--template")
@@ -225,8 +225,8 @@ class _Given:
 
 
 def _to_dicom(modality: str, given: _Given, affine: "Affine | None", slices: bool, overwrite: bool) -> Work:
+    from imaging_data.convert import ToDicom, convert_to_dicom
     from imaging_data.convert.attributes import read_table
-    from imaging_data.convert.to_dicom import ToDicom, convert_to_dicom
 
     if not modality:
         raise typer.BadParameter("pictures and volumes to DICOM need one", param_hint="--modality")

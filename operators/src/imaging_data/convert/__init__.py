@@ -3,12 +3,12 @@
 
 from .attributes import Attributes
 from .converted import Converted
-from .from_dicom import FromDicom, convert_from_dicom
-from .labels import Code, LabelledSegment, Labels, labels_of
-from .segmentations import read_segmentation
-from .stored import layout_of
-from .to_dicom import ToDicom, convert_to_dicom
-from .to_segmentation import ToSegmentation, labels_to_seg, segmentation_dataset
+from .from_dicom.conversion import FromDicom, convert_from_dicom
+from .from_dicom.stored import layout_of
+from .labels.layers import Code, LabelledSegment, Labels, labels_of
+from .labels.segmentations import read_segmentation
+from .labels.to_segmentation import ToSegmentation, labels_to_seg, segmentation_dataset
+from .to_dicom.conversion import ToDicom, convert_to_dicom
 from .volumes import (
     from_monai,
     from_nifti,

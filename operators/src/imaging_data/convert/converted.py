@@ -4,7 +4,16 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from .writer import ConvertedSeries
+
+@dataclass(frozen=True)
+class ConvertedSeries:
+    """A series that was made.  files: their names, in the order of InstanceNumber."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_class_uid: str
+    modality: str
+    files: tuple[str, ...]
 
 
 @dataclass(frozen=True)

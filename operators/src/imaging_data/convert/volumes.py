@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from ..instances import Series
 from ..volume import Volume
-from .arrays import itk_affine, read_itk
 from .errors import NotAnImage
+from .from_dicom.volumes import ending_of, itk_image
 from .grids import Affine, Grid, check_rectangular, ras_affine, spacing_of
-from .nifti import read_nifti
 from .packages import package
-from .volume_files import ending_of, itk_image
+from .to_dicom.arrays import itk_affine, read_itk
+from .to_dicom.nifti import read_nifti
 
 NO_SERIES = Series("", "", ())
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..convert.grids import Grid
-from ..convert.segmentations import read_segmentation
+from ..convert.labels.segmentations import read_segmentation
 from ..instances import read_instance
 from ..values import items_of, numbers_of, text_of
 from .database import Database

@@ -4,7 +4,7 @@
 from pathlib import Path
 from typing import Any
 
-from ..convert.nifti_files import write_array
+from ..convert.from_dicom.nifti import write_array
 from ..errors import ImagingDataError
 from .cases import BACKGROUND, Case, Exported, Tally, cases_of, numbers_for, pictures_of, put
 from .database import Database

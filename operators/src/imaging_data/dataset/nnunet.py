@@ -4,7 +4,7 @@
 from collections import Counter
 from pathlib import Path
 
-from ..convert.nifti_files import write_array
+from ..convert.from_dicom.nifti import write_array
 from ..errors import ImagingDataError
 from .cases import BACKGROUND, Case, Exported, Tally, cases_of, numbers_for, put
 from .database import Database

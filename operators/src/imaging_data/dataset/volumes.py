@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..convert.nifti_files import write_layout
-from ..convert.stored import Layout, layout_of
+from ..convert.from_dicom.nifti import write_layout
+from ..convert.from_dicom.stored import Layout, layout_of
 from ..errors import ImagingDataError
 from ..hashing import file_sha256
 from ..instances import Series, read_instance

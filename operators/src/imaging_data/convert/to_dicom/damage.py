@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from tokenize import TokenError
 
-from .errors import UnreadableInput
+from ..errors import UnreadableInput
 
 BROKEN: tuple[type[Exception], ...] = (  # seen with files whose bytes were changed at random
     OSError,

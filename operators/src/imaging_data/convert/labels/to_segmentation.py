@@ -14,22 +14,21 @@ from pydicom import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless, generate_uid
 
-from ..characters import keep_character_set
-from ..checks import check_voxels
-from ..errors import NoMatchingSeries, OverlappingPhases
-from ..identity import identity_attributes
-from ..instances import Series, find_instances
-from ..rle import encode_frames
-from ..slices import Slice
-from ..values import text_of, values_of
-from .converted import Converted
-from .errors import NothingToConvert, NotLabels
-from .grids import spacing_of
-from .label_maps import read_label_map
-from .labels import TISSUE, Code, LabelledSegment, Labels
-from .outputs import Outputs
-from .stored import Layout, layout_of
-from .writer import ConvertedSeries
+from ...characters import keep_character_set
+from ...checks import check_voxels
+from ...errors import NoMatchingSeries, OverlappingPhases
+from ...identity import identity_attributes
+from ...instances import Series, find_instances
+from ...rle import encode_frames
+from ...slices import Slice
+from ...values import text_of, values_of
+from ..converted import Converted, ConvertedSeries
+from ..errors import NothingToConvert, NotLabels
+from ..from_dicom.stored import Layout, layout_of
+from ..grids import spacing_of
+from ..outputs import Outputs
+from .layers import TISSUE, Code, LabelledSegment, Labels
+from .maps import read_label_map
 
 LONGEST_LABEL = 64  # LO, PS3.5 section 6.2
 SERIES_NUMBER = 301

@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..channels import ALIGNED_MM, rising
-from ..checks import check_shared, check_voxels
-from ..errors import NotAVolume, OverlappingPhases, UnalignedChannels
-from ..instances import Series, SeriesInstance
-from ..pixels import PixelFormat, stored_values
-from ..slices import Slice, slices_of
-from ..stacking import APART, Stack, stack, value_of
-from ..threads import in_threads
-from ..volume import read_volume, readable_format, rescales_of
-from .grids import Grid
+from ...channels import ALIGNED_MM, rising
+from ...checks import check_shared, check_voxels
+from ...errors import NotAVolume, OverlappingPhases, UnalignedChannels
+from ...instances import Series, SeriesInstance
+from ...pixels import PixelFormat, stored_values
+from ...slices import Slice, slices_of
+from ...stacking import APART, Stack, stack, value_of
+from ...threads import in_threads
+from ...volume import read_volume, readable_format, rescales_of
+from ..grids import Grid
 
 Put = Callable[[int, NDArray[Any]], None]  # takes a frame's place, from 0, and its values (rows, columns)
 

@@ -21,11 +21,12 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from ..errors import ImagingDataError
-from ..hashing import content_sha256
-from ..identifiers import derive_uid
-from ..values import text_of
-from .attributes import Attributes
+from ...errors import ImagingDataError
+from ...hashing import content_sha256
+from ...identifiers import derive_uid
+from ...values import text_of
+from ..attributes import Attributes
+from ..converted import ConvertedSeries
 
 RULES = (
     "gantry convert 1"  # count on when the same input makes another output, for UIDs that were not there yet
@@ -49,17 +50,6 @@ class NewSeries:
         """SeriesInstanceUID."""
         said = self.attributes.sha256
         return derive_uid(RULES, "series", self.study_instance_uid, self.modality, self.digest, said)
-
-
-@dataclass(frozen=True)
-class ConvertedSeries:
-    """A series that was made.  files: their names, in the order of InstanceNumber."""
-
-    study_instance_uid: str
-    series_instance_uid: str
-    sop_class_uid: str
-    modality: str
-    files: tuple[str, ...]
 
 
 class Studies:

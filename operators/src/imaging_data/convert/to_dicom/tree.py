@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ..errors import MissingFolder
+from ...errors import MissingFolder
+from ..converted import Skipped
+from ..errors import UnreadableInput
 from . import arrays, nifti, pictures, slides, video
-from .converted import Skipped
-from .errors import UnreadableInput
 
 VOLUMES = (*nifti.ENDINGS, *arrays.ITK_ENDINGS, *arrays.NUMPY_ENDINGS)
 ENDINGS = (*VOLUMES, *pictures.ENDINGS, *slides.ENDINGS, *video.ENDINGS)

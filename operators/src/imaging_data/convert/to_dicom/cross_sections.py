@@ -9,9 +9,9 @@ import numpy as np
 from pydicom import Dataset
 from pydicom.uid import CTImageStorage, MRImageStorage, PositronEmissionTomographyImageStorage
 
-from ..errors import ImagingDataError
-from ..values import text_of
-from .attributes import Attributes
+from ...errors import ImagingDataError
+from ...values import text_of
+from ..attributes import Attributes
 from .rescaling import Rescale, decimal, rescale_of
 from .voxels import Voxels, lies_on, turned
 

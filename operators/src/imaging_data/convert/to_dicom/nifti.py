@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import UnreadableInput
+from ..grids import ras_affine
+from ..packages import package
 from .damage import foreign
-from .errors import UnreadableInput
-from .grids import ras_affine
-from .packages import package
 from .rescaling import UnsupportedValues
 from .voxels import Voxels, check_shape
 

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import TooLarge
-from ..threads import in_threads
-from .grids import Affine, check_rectangular, ras_affine, spacing_of
-from .packages import package
+from ...errors import TooLarge
+from ...threads import in_threads
+from ..grids import Affine, check_rectangular, ras_affine, spacing_of
+from ..packages import package
 from .stored import Layout
 
 DATA_TYPES = {"u1": 2, "i2": 4, "i4": 8, "f4": 16, "f8": 64, "u2": 512, "u4": 768}

@@ -3,14 +3,14 @@
 
 from pathlib import Path
 
-from ..display.files import pictures
-from ..display.frames import frame_count
-from ..display.png import encode_png
-from ..display.rendering import Options
-from ..errors import naming
-from ..instances import Series, SeriesInstance
-from ..threads import in_threads
-from .outputs import Outputs
+from ...display.files import pictures
+from ...display.frames import frame_count
+from ...display.png import encode_png
+from ...display.rendering import Options
+from ...errors import naming
+from ...instances import Series, SeriesInstance
+from ...threads import in_threads
+from ..outputs import Outputs
 
 AT_ONCE = 16  # instances whose pictures are in memory
 

@@ -10,18 +10,18 @@ from pathlib import Path
 
 from pydicom import Dataset
 
-from ..errors import ImagingDataError, naming
-from ..identity import is_valid
+from ...errors import ImagingDataError, naming
+from ...identity import is_valid
+from ..attributes import Attributes, WrongTable
+from ..converted import Converted, ConvertedSeries, Skipped
+from ..errors import NothingToConvert, UnreadableInput
+from ..grids import Affine
 from . import slides
-from .attributes import Attributes, WrongTable
-from .converted import Converted, Skipped
 from .cross_sections import CrossSections, UnsupportedModality
-from .errors import NothingToConvert, UnreadableInput
-from .grids import Affine
 from .reading import images_of
 from .targets import whole_file, whole_folder
 from .tree import Item, find_items
-from .writer import ConvertedSeries, NewSeries, Studies, write_series
+from .writer import NewSeries, Studies, write_series
 
 Progress = Callable[[int, int], None]  # done, of how many
 DICOM_ENDING = ".dcm"

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from ..checks import check_voxels
-from ..errors import TooLarge
-from ..values import numbers_of, text_of
-from .errors import ShearedGrid
-from .grids import OFF_GRID, Affine, check_rectangular, spacing_of
+from ...checks import check_voxels
+from ...errors import TooLarge
+from ...values import numbers_of, text_of
+from ..errors import ShearedGrid
+from ..grids import OFF_GRID, Affine, check_rectangular, spacing_of
 
 SHEARED = 1e-4  # cosine between two axes: of what is made, which must come back within as much
 LARGEST_BYTES = 4 << 30

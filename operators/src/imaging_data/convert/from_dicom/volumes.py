@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import nifti_files
-from .errors import ShearedGrid, UnknownFormat
-from .grids import Grid, check_rectangular, spacing_of
-from .packages import package
+from ..errors import ShearedGrid, UnknownFormat
+from ..grids import Grid, check_rectangular, spacing_of
+from ..packages import package
+from . import nifti
 from .stored import Layout
 
 ENDINGS = (".nii.gz", ".nii", ".npy", ".nrrd", ".mha")
@@ -33,7 +33,7 @@ def write_series(layout: Layout, path: Path) -> None:
     NIfTI holds the stored integers with their rescale, the other formats real-world values.
     """
     if ending_of(path).startswith(".nii"):
-        nifti_files.write_layout(layout, path)
+        nifti.write_layout(layout, path)
     else:
         write_array(layout.values(), layout.grid, path)
 
@@ -48,7 +48,7 @@ def write_array(array: NDArray[Any], grid: Grid, path: Path, compressed: bool = 
         ".nrrd": lambda: _write_itk(array, grid, path, compressed),
         ".mha": lambda: _write_itk(array, grid, path, compressed),
     }
-    writers.get(ending_of(path), lambda: nifti_files.write_array(array, grid.affine, path))()
+    writers.get(ending_of(path), lambda: nifti.write_array(array, grid.affine, path))()
 
 
 def about_grid(array_shape: tuple[int, ...], grid: Grid) -> dict[str, Any]:

@@ -11,17 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from ..checks import check_voxels
-from ..errors import NotAVolume, UnevenSpacing, UnreadableInstance, UnsupportedPixels, naming
-from ..instances import SeriesInstance, read_instance
-from ..parts import Parts
-from ..pixels import NATIVE, PixelFormat, stored_values
-from ..slices import Slice, frames_of
-from ..stacking import SAME_POSITION_MM
-from ..values import items_of, numbers_of, text_of
+from ...checks import check_voxels
+from ...errors import NotAVolume, UnevenSpacing, UnreadableInstance, UnsupportedPixels, naming
+from ...instances import SeriesInstance, read_instance
+from ...parts import Parts
+from ...pixels import NATIVE, PixelFormat, stored_values
+from ...slices import Slice, frames_of
+from ...stacking import SAME_POSITION_MM
+from ...values import items_of, numbers_of, text_of
+from ..grids import Grid
 from .codes import code_in
-from .grids import Grid
-from .labels import LabelledSegment, Labels, Masks, layered, numbers_in
+from .layers import LabelledSegment, Labels, Masks, layered, numbers_in
 
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 KINDS = ("BINARY", "LABELMAP", "FRACTIONAL")

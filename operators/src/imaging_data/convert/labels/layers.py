@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import AnotherGrid, NotLabels
-from .grids import Grid
+from ..errors import AnotherGrid, NotLabels
+from ..grids import Grid
 
 Masks = Mapping[int, NDArray[np.bool_]]  # of one segment: (rows, columns) of each slice that shows it
 

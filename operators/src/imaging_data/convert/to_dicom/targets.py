@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..errors import ImagingDataError, TargetExists
-from ..threads import in_threads
-from ..whole import PARTIAL, give_name, partial_name, sync
+from ...errors import ImagingDataError, TargetExists
+from ...threads import in_threads
+from ...whole import PARTIAL, give_name, partial_name, sync
 
 
 class CannotWrite(ImagingDataError):

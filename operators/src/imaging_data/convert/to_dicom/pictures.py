@@ -26,11 +26,11 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from ..errors import TooLarge
+from ...errors import TooLarge
+from ..errors import UnreadableInput
+from ..packages import package
 from .damage import foreign
-from .errors import UnreadableInput
 from .jpeg import BASELINE, Jpeg, parse_jpeg
-from .packages import package
 from .pages import JPEG, Page, check_page, flattened, oriented
 from .rescaling import decimal, rescale_of
 from .tiff import read_tiff

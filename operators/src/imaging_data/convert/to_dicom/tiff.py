@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import TooLarge
+from ...errors import TooLarge
+from ..errors import MissingPackage, UnreadableInput
+from ..packages import package
 from .damage import foreign
-from .errors import MissingPackage, UnreadableInput
-from .packages import package
 from .pages import JPEG, Page, check_page, flattened, oriented
 
 MOST_PAGES = 4096

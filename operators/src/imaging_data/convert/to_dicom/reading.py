@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from ..errors import ImagingDataError
+from ...errors import ImagingDataError
+from ..grids import Affine
 from . import arrays, nifti, pictures, video
 from .cross_sections import CrossSections
-from .grids import Affine
 from .tree import VOLUMES, Item
 from .voxels import Voxels, check_shape
 from .writer import NewSeries

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import TooLarge
+from ...errors import TooLarge
 from .voxels import LARGEST_SIDE
 
 JPEG = "ISO_10918_1"

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ImagingDataError
-from .errors import UnreadableInput
+from ...errors import ImagingDataError
+from ..errors import UnreadableInput
 
 LONGEST_DS = 16  # characters of a decimal string, PS3.5 section 6.2
 SIGNED, UNSIGNED = np.dtype("<i2"), np.dtype("<u2")

@@ -3,8 +3,8 @@
 
 from pydicom import Dataset
 
-from ..values import items_of, text_of
-from .labels import Code
+from ...values import items_of, text_of
+from .layers import Code
 
 
 def code_in(dataset: Dataset, keyword: str) -> Code | None:

@@ -27,9 +27,9 @@ from pydicom.uid import (
     MultiFrameTrueColorSecondaryCaptureImageStorage,
 )
 
-from ..errors import TooLarge
-from .errors import UnreadableInput
-from .packages import package
+from ...errors import TooLarge
+from ..errors import UnreadableInput
+from ..packages import package
 
 ENDINGS = (".mp4", ".mov", ".avi", ".mkv")
 LARGEST = 1 << 31  # bytes of pixel data

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.dataelem import RawDataElement
 
-from ..errors import UnreadableInstance, UnsupportedPixels, naming
-from ..instances import SeriesInstance
-from ..polygons import filled
-from ..values import items_of, numbers_of, text_of
+from ...errors import UnreadableInstance, UnsupportedPixels, naming
+from ...instances import SeriesInstance
+from ...polygons import filled
+from ...values import items_of, numbers_of, text_of
+from ..errors import AnotherGrid
+from ..grids import Affine, Grid
 from .codes import code_in
-from .errors import AnotherGrid
-from .grids import Affine, Grid
-from .labels import LabelledSegment, Labels, Masks, layered
+from .layers import LabelledSegment, Labels, Masks, layered
 
 STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
 FILLED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")

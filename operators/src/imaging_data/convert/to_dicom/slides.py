@@ -23,11 +23,12 @@ from pydicom import Dataset, dcmread
 from pydicom.dataelem import RawDataElement
 from pydicom.uid import UID, VLWholeSlideMicroscopyImageStorage
 
-from ..identifiers import derive_uid
-from ..values import items_of
+from ...identifiers import derive_uid
+from ...values import items_of
+from ..converted import ConvertedSeries
+from ..errors import MissingPackage, UnreadableInput
 from .cross_sections import UnsupportedModality
-from .errors import MissingPackage, UnreadableInput
-from .writer import RULES, ConvertedSeries, NewSeries
+from .writer import RULES, NewSeries
 
 ENDINGS = (".svs", ".ndpi")
 TIFF_ENDINGS = (".tif", ".tiff")  # a slide where the modality says so, else pictures

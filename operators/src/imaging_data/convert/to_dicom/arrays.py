@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import ShearedGrid, UnreadableInput
+from ..grids import Affine
+from ..packages import package
 from .damage import foreign
-from .errors import ShearedGrid, UnreadableInput
-from .grids import Affine
-from .packages import package
 from .rescaling import UnsupportedValues
 from .voxels import Voxels, check_shape
 

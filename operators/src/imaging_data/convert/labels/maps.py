@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..instances import SeriesInstance, find_instances
-from ..values import text_of
+from ...instances import SeriesInstance, find_instances
+from ...values import text_of
+from ..errors import AnotherGrid, NotLabels, UnreadableInput
+from ..grids import Affine, Grid
+from ..volumes import read_image
 from .contours import STRUCTURE_SET, read_contours
-from .errors import AnotherGrid, NotLabels, UnreadableInput
-from .grids import Affine, Grid
-from .labels import Code, LabelledSegment, Labels, labels_of, layered
+from .layers import Code, LabelledSegment, Labels, labels_of, layered
 from .segmentations import SEGMENTATIONS, read_segmentation
-from .volumes import read_image
 
 LARGEST_TABLE = 16 << 20  # bytes of JSON
 LABEL_MAPS = (".nii.gz", ".nii", ".nrrd", ".mha")

@@ -5,22 +5,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..display.rendering import Options as Display
-from ..errors import GantryTilt, ImagingDataError, NotAVolume, UnevenSpacing
-from ..instances import Found, Series, SeriesInstance, find_instances
-from ..values import text_of
-from .contours import STRUCTURE_SET, referenced_series
-from .converted import Converted, Skipped
-from .errors import NothingToConvert, TargetExists, UnknownFormat
-from .grids import Grid
-from .label_maps import read_labels
-from .labels import Labels
-from .outputs import Outputs
-from .picture_files import write_pictures
-from .segmentations import SEGMENTATIONS
+from ...display.rendering import Options as Display
+from ...errors import GantryTilt, ImagingDataError, NotAVolume, UnevenSpacing
+from ...instances import Found, Series, SeriesInstance, find_instances
+from ...values import text_of
+from ..converted import Converted, ConvertedSeries, Skipped
+from ..errors import NothingToConvert, TargetExists, UnknownFormat
+from ..grids import Grid
+from ..labels.contours import STRUCTURE_SET, referenced_series
+from ..labels.layers import Labels
+from ..labels.maps import read_labels
+from ..labels.segmentations import SEGMENTATIONS
+from ..outputs import Outputs
+from .pictures import write_pictures
 from .stored import layout_of, resampled
-from .volume_files import ENDINGS, about_grid, ending_of, write_array, write_json, write_series
-from .writer import ConvertedSeries
+from .volumes import ENDINGS, about_grid, ending_of, write_array, write_json, write_series
 
 STANDARD = Display()
 Progress = Callable[[int, int], None]  # done, of how many
