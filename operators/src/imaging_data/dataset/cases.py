@@ -89,6 +89,13 @@ class Case:
         """The names of the segments, in order."""
         return [name for path in self.segmentations for name in _names(path).values()]
 
+    @property
+    def unlabelled(self) -> str:
+        """Why no label map belongs to its volume, "" where one does."""
+        if not self.segmentations:
+            return "It has no labels."
+        return "" if self.volumes == 1 else "It has several volumes, and labels are of one."
+
     def labels(self, numbers: dict[str, int]) -> NDArray[Any]:
         """The label map (slices, rows, columns) with the number of each name; where segments overlap the last wins.
 

@@ -11,8 +11,6 @@ from .database import Database
 from .json_files import write_json
 
 LISTS = {"train": "training", "validation": "validation", "test": "test"}
-SEVERAL = "It has several volumes, and labels are of one."
-NO_LABELS = "It has no labels."
 
 
 def write_monai(database: Database, output: Path) -> Exported:
@@ -55,10 +53,8 @@ def _volume(case: Case, numbers: dict[str, int], output: Path) -> list[dict[str,
     image = f"images/{case.series_instance_uid}.nii.gz"
     item = {"image": image}
     if numbers:
-        if not case.segmentations:
-            return NO_LABELS
-        if case.volumes != 1:
-            return SEVERAL
+        if case.unlabelled:
+            return case.unlabelled
         item["label"] = f"labels/{case.series_instance_uid}.nii.gz"
         (output / "labels").mkdir(exist_ok=True)
         write_array(case.labels(numbers), case.space.affine, output / item["label"])

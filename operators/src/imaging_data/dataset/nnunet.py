@@ -9,7 +9,6 @@ from ..errors import ImagingDataError
 from .cases import BACKGROUND, Case, Exported, Tally, cases_of, numbers_for, put
 from .database import Database
 from .json_files import write_json
-from .monai import NO_LABELS, SEVERAL
 
 ENDING = ".nii.gz"
 OF_SPLIT = {"train": "Tr", "validation": "Tr", "test": "Ts"}
@@ -53,10 +52,8 @@ def write_nnunet(database: Database, output: Path) -> Exported:
 def _left_out(case: Case, modality: str) -> str:
     if not case.volume:
         return "It is no volume."
-    if not case.segmentations:
-        return NO_LABELS
-    if case.volumes != 1:
-        return SEVERAL
+    if case.unlabelled:
+        return case.unlabelled
     return "" if case.modality == modality else "It has another modality than most."
 
 
