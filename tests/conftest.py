@@ -5,11 +5,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ("engine", "orthanc", "dcmtk", "skips", "small_models", "ohif")
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = Path(os.environ.get("GANTRY_SAMPLES", ROOT.parent / "shared" / "samples"))
+# The same examples each time; `HYPOTHESIS_PROFILE=default scripts/test ...` looks for new ones.
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 LONGEST_FIRST = ("line", "apps", "gateway", "operators")  # then the others
 
 

@@ -134,9 +134,8 @@ def _rounded(low: float, high: float, through_zero: bool) -> Rescale:
         if low >= 0:
             return Rescale(_step(high, LEVELS), 0.0, UNSIGNED, False)
         return Rescale(max(_step(-low, 32768), _step(high, 32767)), 0.0, SIGNED, False)
-    below = max(
-        (high - low) * 1e-6, abs(low) * 1e-9
-    )  # so that it is no greater than any, however it is written
+    # So that it is no greater than any, however it is written: nine digits where the exponent has three.
+    below = max((high - low) * 1e-6, abs(low) * 1e-8)
     first = float(decimal(low - below))
     return Rescale(_step(high - first, LEVELS), first, UNSIGNED, False)
 
