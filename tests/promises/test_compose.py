@@ -124,9 +124,10 @@ def test_the_image_is_made_of_files_that_are_there_and_not_ignored():
     assert all((ROOT / source).exists() for source in sources)
 
 
-def test_the_image_installs_the_pinned_apps_extra():
+def test_the_image_installs_the_pinned_extras_of_apps_and_research():
     assert re.search(r"^ENV .*PIP_CONSTRAINT=/build/constraints.txt", DOCKERFILE, re.MULTILINE)
-    assert "['optional-dependencies']['apps']" in DOCKERFILE
+    assert "*extras['apps'], *extras['research']" in DOCKERFILE
+    assert "apt-get install -qq --yes --no-install-recommends tesseract-ocr" in DOCKERFILE
     torch = re.search(r"torch==[\d.]+", (ROOT / "pyproject.toml").read_text())[0]
     assert torch in DOCKERFILE
     assert re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE) == ["python:3.11-slim"] * 2
