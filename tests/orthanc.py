@@ -18,7 +18,7 @@ import pytest
 BINARY = Path("/usr/sbin/Orthanc")
 CONFIGURATION = Path(__file__).parents[1] / "informatics-gateway" / "orthanc.json"
 STARTS_WITHIN_S = 60
-PORTS = range(12_000, 32_000)
+PORTS = range(20_000, 32_000)  # Ray keeps 10002 to 19999 for its workers
 PASSWORD_ENV = "ORTHANC_PASSWORD"
 
 
