@@ -65,10 +65,7 @@ def end_recorded(record: Record) -> bool:
     """
     if record.boot != boot_id():
         return False
-    alive = record.is_alive
-    if alive:
-        _kill(record.pid)
-    return end_marked(record.mark) or alive
+    return _end(record.mark, {record.pid: record.started} if record.is_alive else {})
 
 
 def end_marked(mark: str) -> bool:
@@ -76,16 +73,25 @@ def end_marked(mark: str) -> bool:
 
     Raises AppFailed, naming the processes, when some do not end: they hang in the kernel.
     """
+    return _end(mark, {})
+
+
+def _end(mark: str, ending: dict[int, int]) -> bool:
+    """`ending`: processes to end, with their start ticks.
+
+    One that is killed loses its mark before it is gone, so those that were found are waited for by number.
+    """
     deadline = time.monotonic() + ENDED_WITHIN_S
     found = False
-    while living := list(_marked(mark)):
+    while living := {*_marked(mark), *(pid for pid, began in ending.items() if began == start_ticks(pid))}:
         if time.monotonic() > deadline:
             raise AppFailed(
-                f"Its processes {', '.join(map(str, living))} cannot be killed.",
+                f"Its processes {', '.join(map(str, sorted(living)))} cannot be killed.",
                 hint="They hang in the kernel, often in a driver: look at dmesg, and restart the machine.",
             )
         found = True
         for pid in living:
+            ending.setdefault(pid, start_ticks(pid) or 0)
             _kill(pid)
         time.sleep(0.01)
     return found
