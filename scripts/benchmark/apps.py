@@ -25,28 +25,32 @@ OWN = (*TIMES, "process_s", "peak_mb")
 Measured = dict[str, list[dict[str, Any]]]  # contender: one dictionary per round
 
 
-def apps(
-    only: Annotated[list[str] | None, typer.Option(help=f"One of {', '.join(NAMES)}; several times.")] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds; the median counts.")] = 3,
-    quick: Annotated[bool, typer.Option(help="Little data: whether it works, not how fast.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print numbers for programs; tables go to stderr.")
-    ] = False,
-) -> None:
+Only = Annotated[list[str] | None, typer.Option(help="Measure this alone; several times.")]
+Rounds = Annotated[int, typer.Option(min=1, help="Rounds; the median counts.")]
+Quick = Annotated[bool, typer.Option(help="Little data: whether it works, not how fast.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print numbers for programs; tables go to stderr.")]
+
+
+def apps(only: Only = None, rounds: Rounds = 3, quick: Quick = False, as_json: AsJson = False) -> None:
     """Seconds and peak memory of what the apps do, beside the programs that do the same."""
-    unknown = sorted(set(only or ()) - set(NAMES))
-    if unknown:
-        raise typer.BadParameter(f"{', '.join(unknown)}: there are {', '.join(NAMES)}.")
     found: dict[str, Measured] = {}
     console = Console(stderr=as_json)
     console.print(machine())
-    for name in only or NAMES:
+    for name in chosen(only, NAMES):
         with tempfile.TemporaryDirectory(prefix="gantry-bench-") as folder:
             for case in importlib.import_module(f"apps_{name}").cases(Path(folder), quick):
                 found[case.name] = measured = measure(case, rounds)
                 console.print(table(case, measured))
     if as_json:
         typer.echo(json.dumps({"rounds": rounds, "cases": found}))
+
+
+def chosen(only: Sequence[str] | None, names: Sequence[str]) -> Sequence[str]:
+    """The parts to measure: all, without a choice; one that is not there is refused by name."""
+    unknown = sorted(set(only or ()) - set(names))
+    if unknown:
+        raise typer.BadParameter(f"{', '.join(unknown)}: there are {', '.join(names)}.")
+    return only or names
 
 
 def machine() -> str:

@@ -5,10 +5,10 @@ import importlib
 import json
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
-from apps import machine, measure, table
+from apps import AsJson, Only, Quick, Rounds, chosen, machine, measure, table
 from rich.console import Console
 
 COMPARED = ("nifti", "pictures", "deidentify")  # each a module data_NAME.py with `cases`, as apps_NAME.py has
@@ -16,22 +16,12 @@ ALONE = ("index", "rest")  # a module data_NAME.py with `measure`: numbers that 
 NAMES = COMPARED + ALONE
 
 
-def measure_data(
-    only: Annotated[list[str] | None, typer.Option(help=f"One of {', '.join(NAMES)}; several times.")] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds; the median counts.")] = 3,
-    quick: Annotated[bool, typer.Option(help="Little data: whether it works, not how fast.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print numbers for programs; tables go to stderr.")
-    ] = False,
-) -> None:
+def measure_data(only: Only = None, rounds: Rounds = 3, quick: Quick = False, as_json: AsJson = False) -> None:
     """Files a second of what researchers use, and how fast a large data set is built and asked."""
-    unknown = sorted(set(only or ()) - set(NAMES))
-    if unknown:
-        raise typer.BadParameter(f"{', '.join(unknown)}: there are {', '.join(NAMES)}.")
     found: dict[str, Any] = {}
     console = Console(stderr=as_json)
     console.print(machine())
-    for name in only or NAMES:
+    for name in chosen(only, NAMES):
         module = importlib.import_module(f"data_{name}")
         with tempfile.TemporaryDirectory(prefix="gantry-bench-") as folder:
             if name in ALONE:
