@@ -16,7 +16,9 @@ ALONE = ("index", "rest")  # a module data_NAME.py with `measure`: numbers that 
 NAMES = COMPARED + ALONE
 
 
-def measure_data(only: Only = None, rounds: Rounds = 3, quick: Quick = False, as_json: AsJson = False) -> None:
+def measure_data(
+    only: Only = None, rounds: Rounds = 3, quick: Quick = False, as_json: AsJson = False
+) -> None:
     """Files a second of what researchers use, and how fast a large data set is built and asked."""
     found: dict[str, Any] = {}
     console = Console(stderr=as_json)
