@@ -7,40 +7,16 @@ lists of a series, and a content is compared only where the archive had an insta
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from typing import Protocol
 
 from imaging_data import same_content
 
 from ..config import Destination, DicomwebDestination, DimseDestination, FolderDestination
 from ..durable import make_folder, write_file
-from ..errors import GantryError
+from .cstore import CStore
 from .folder import FolderClient
-
-
-@dataclass(frozen=True)
-class Parcel:
-    """One instance on its way: where it was found, what it is, and its file's bytes."""
-
-    name: str
-    sop_class_uid: str
-    sop_instance_uid: str
-    study_instance_uid: str
-    series_instance_uid: str
-    transfer_syntax_uid: str
-    content: bytes
-
-
-class NotTaken(GantryError):
-    """The destination does not take the instance."""
-
-    hint = "The archive's log says why; the other instances were sent."
-
-
-class HoldsOther(NotTaken):
-    """The destination holds another content under this SOPInstanceUID."""
-
-    hint = "Find out who stored it: a UID never stands for two contents. Nothing was overwritten."
+from .orthanc import open_archive
+from .parcel import HoldsOther, Parcel
 
 
 class Sink(Protocol):
@@ -65,12 +41,8 @@ def open_sink(destination: Destination, ae_title: str) -> AbstractContextManager
     An Orthanc is known by its answer to /system, and gets instances by its own REST.
     """
     if isinstance(destination, DicomwebDestination):
-        from .orthanc import open_archive
-
         return open_archive(destination)
     if isinstance(destination, DimseDestination):
-        from .cstore import CStore
-
         return CStore(destination, ae_title)
     return _folder(destination)
 

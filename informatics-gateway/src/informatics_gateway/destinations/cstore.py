@@ -10,8 +10,8 @@ from typing import Self
 
 from ..config import DimseDestination
 from ..errors import DestinationRefused, DestinationUnavailable
-from .bulk import NotTaken, Parcel
 from .dimse import ASK_HINT, TAKE_HINT, DimseClient
+from .parcel import NotTaken, Parcel
 from .stored import DUPLICATE, SUCCESS, WARNINGS, in_words, try_again
 
 Store = Callable[[Path], int | None]

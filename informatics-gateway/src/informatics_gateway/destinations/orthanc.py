@@ -12,8 +12,8 @@ from imaging_data import same_content
 
 from ..config import DicomwebDestination
 from ..errors import DestinationUnavailable
-from .bulk import HoldsOther, NotTaken, Parcel
 from .dicomweb import ANY_SYNTAX, DICOM_JSON, DicomwebClient
+from .parcel import HoldsOther, NotTaken, Parcel
 from .stored import DUPLICATE, in_words, stored, try_again
 
 DICOMWEB = "/dicom-web"  # where Orthanc's plugin puts its DICOMweb service

@@ -14,7 +14,7 @@ from imaging_data import ImagingDataError, MissingFolder, check_identifiers
 from imaging_data.errors import NotDicom
 from imaging_data.parts import PREAMBLE, split
 
-from ..destinations.bulk import Parcel
+from ..destinations.parcel import Parcel
 from ..errors import GantryError
 from . import zips
 

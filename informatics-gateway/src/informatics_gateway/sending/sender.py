@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from ..config import Destination, DimseDestination
-from ..destinations.bulk import NotTaken, Parcel, Sink, open_sink
+from ..destinations.bulk import Sink, open_sink
+from ..destinations.parcel import NotTaken, Parcel
 from ..errors import DestinationUnavailable
 from . import parcels
 
