@@ -2,6 +2,7 @@
 """Label maps become Segmentations of the series that they lie on, whatever the order of their axes."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -108,6 +109,26 @@ def test_the_object_is_valid_and_the_patients(source, tmp_path):
         assert dataset[keyword].value == original[keyword].value
     assert [one.SegmentLabel for one in dataset.SegmentSequence] == ["Segment 1", "Segment 4", "Segment 9"]
     assert dciodvfy_errors(seg) == []
+
+
+def test_the_same_labels_make_the_same_object_again(source, tmp_path):
+    """And other labels, the same ones a slice further, or the same of another date, other UIDs."""
+
+    def made(name: str, labels: np.ndarray, seconds: int = 86_400) -> Path:
+        path = as_nifti(source, labels, tmp_path / "labels.nii")
+        os.utime(path, (seconds, seconds))
+        return labels_to_seg(path, source, tmp_path / f"{name}.dcm").files[0]
+
+    one, again = made("one", label_map()), made("again", label_map())
+    assert one.read_bytes() == again.read_bytes()
+    moved, later = made("moved", np.roll(label_map(), 1, axis=0)), made("later", label_map(), 90_000)
+    datasets = [dcmread(path) for path in (one, moved, later)]
+    for keyword in ("SOPInstanceUID", "SeriesInstanceUID"):
+        assert len({dataset[keyword].value for dataset in datasets}) == 3
+    assert [(one.ContentDate, one.ContentTime[:6]) for one in datasets[1:]] == [
+        ("19700102", "000000"),
+        ("19700102", "010000"),
+    ]
 
 
 def test_dcmqi_reads_the_same_voxels(source, tmp_path):

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Label maps and contours as DICOM Segmentations of the series that they belong to (PS3.3 sections A.51, A.101)."""
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -12,26 +14,29 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import ExplicitVRLittleEndian, RLELossless, generate_uid
+from pydicom.uid import UID, ExplicitVRLittleEndian, RLELossless
 
 from ...characters import keep_character_set
 from ...checks import check_voxels
 from ...errors import NoMatchingSeries, OverlappingPhases
+from ...identifiers import derive_uid
 from ...identity import identity_attributes
 from ...instances import Series, find_instances
 from ...rle import encode_frames
 from ...slices import Slice
-from ...values import text_of, values_of
+from ...values import items_of, text_of, values_of
 from ..converted import Converted, ConvertedSeries
 from ..errors import NothingToConvert, NotLabels
 from ..from_dicom.stored import Layout, layout_of
 from ..grids import spacing_of
 from ..outputs import Outputs
+from ..to_dicom.writer import RULES, said_sha256
 from .layers import TISSUE, Code, LabelledSegment, Labels
 from .maps import read_label_map
 
 LONGEST_LABEL = 64  # LO, PS3.5 section 6.2
 SERIES_NUMBER = 301
+LATER = UID("2.25.0")  # in the place of a UID that follows from the rest
 ALGORITHMS = ("MANUAL", "SEMIAUTOMATIC", "AUTOMATIC")
 
 
@@ -68,7 +73,8 @@ def labels_to_seg(
     layout = layout_of(series)
     _check_one_volume(layout)
     found = read_label_map(labels, layout.grid, options.table, options.resample)
-    dataset = segmentation_dataset(found, layout, options)
+    written = datetime.fromtimestamp(int(labels.stat().st_mtime), UTC)
+    dataset = segmentation_dataset(found, layout, options, written)
     path = target if target.suffix.lower() == ".dcm" else target / "segmentation.dcm"
     with Outputs() as outputs:
         dataset.save_as(outputs.file(path), enforce_file_format=True)
@@ -78,9 +84,13 @@ def labels_to_seg(
     return Converted((made,), outputs.targets, ())
 
 
-def segmentation_dataset(labels: Labels, layout: Layout, options: ToSegmentation | None = None) -> Dataset:
+def segmentation_dataset(
+    labels: Labels, layout: Layout, options: ToSegmentation | None = None, moment: datetime | None = None
+) -> Dataset:
     """The Segmentation of `labels`, which lie on the grid of `layout`; segments without voxels are left out.
 
+    moment: when the labels were made, its ContentDate and ContentTime; now without one.  UIDs follow from it, from
+    the source instances and from the content, so the same labels of the same moment make the same object.
     Numbers of a BINARY one are 1, 2, 3 and so on, as the Standard wants them (PS3.3 section C.8.20.2).
     Raises NothingToConvert without any voxel, NotLabels for fractions and for a label map of segments that
     overlap, OverlappingPhases for a series of several volumes.
@@ -103,9 +113,9 @@ def segmentation_dataset(labels: Labels, layout: Layout, options: ToSegmentation
         pixel_array=_pixels(labels, segments, options.kind)[order],
         segmentation_type=options.kind.upper(),
         segment_descriptions=[_description(one, numbers.get(one.number, one.number)) for one in segments],
-        series_instance_uid=generate_uid(prefix=None),
+        series_instance_uid=LATER,
         series_number=SERIES_NUMBER,
-        sop_instance_uid=generate_uid(prefix=None),
+        sop_instance_uid=LATER,
         instance_number=1,
         manufacturer="Gantry",
         manufacturer_model_name="gantry convert",
@@ -124,7 +134,26 @@ def segmentation_dataset(labels: Labels, layout: Layout, options: ToSegmentation
         dataset.pop("PositionReferenceIndicator", None)
     terms = tuple(map(str, values_of(layout.slices[0].dataset, "SpecificCharacterSet")))
     keep_character_set(dataset, terms)
+    _finish(dataset, labels, layout, moment or datetime.now(UTC))
     return dataset
+
+
+def _finish(dataset: Dataset, labels: Labels, layout: Layout, moment: datetime) -> None:
+    """No other date than `moment`, and UIDs; ContentCreatorName is there, empty (PS3.3 table 10-12)."""
+    dataset.ContentDate, dataset.ContentTime = moment.strftime("%Y%m%d"), moment.strftime("%H%M%S.%f")
+    dataset.ContentCreatorName = None
+    for item in (dataset, *items_of(dataset, "ContributingEquipmentSequence")):
+        for keyword in ("InstanceCreationDate", "InstanceCreationTime", "ContributionDateTime"):
+            item.pop(keyword, None)
+    series = layout.series
+    origin = [RULES, moment.isoformat(), series.study_instance_uid, series.series_instance_uid]
+    origin += dict.fromkeys(text_of(one.dataset, "SOPInstanceUID") for one in layout.slices)
+    origin += [hashlib.sha256(np.ascontiguousarray(layer).data).hexdigest() for layer in labels.layers]
+    origin.append(said_sha256(dataset, "PixelData", "PerFrameFunctionalGroupsSequence"))
+    dataset.SeriesInstanceUID, dataset.SOPInstanceUID = derive_uid(*origin, "series"), derive_uid(*origin)
+    for keyword in ("DimensionOrganizationSequence", "DimensionIndexSequence"):
+        for item in items_of(dataset, keyword):
+            item.DimensionOrganizationUID = derive_uid(*origin, "dimensions")
 
 
 def _compress(dataset: Dataset) -> None:

@@ -13,7 +13,7 @@ again, and no UID stands for two contents.  No date is made up, so none differs 
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,7 +104,8 @@ def complete(dataset: Dataset, series: NewSeries, number: int) -> None:
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = series.study_instance_uid, series.uid
     if "ImagePositionPatient" in dataset:
         _add_frame_of_reference(dataset)
-    dataset.SOPInstanceUID = derive_uid(RULES, "instance", series.uid, str(number), *_content(dataset))
+    content = hashlib.sha256(dataset.PixelData).hexdigest(), said_sha256(dataset, "PixelData")
+    dataset.SOPInstanceUID = derive_uid(RULES, "instance", series.uid, str(number), *content)
     before = getattr(dataset, "file_meta", FileMetaDataset())
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = before.get("TransferSyntaxUID", ExplicitVRLittleEndian)
@@ -117,15 +118,11 @@ def _add_frame_of_reference(dataset: Dataset) -> None:
     dataset.PositionReferenceIndicator = None
 
 
-def _content(dataset: Dataset) -> Iterator[str]:
-    """SHA-256 of the pixels, which are not copied, and of everything else but UIDs and dates."""
+def said_sha256(dataset: Dataset, *left_out: str) -> str:
+    """SHA-256 of everything but UIDs, dates, and the elements of the keywords `left_out`, which are not copied."""
     light = Dataset()
-    for element in dataset:
-        if element.keyword == "PixelData":
-            yield hashlib.sha256(element.value).hexdigest()
-        else:
-            light[element.tag] = element
+    light.update({element.tag: element for element in dataset if element.keyword not in left_out})
     if "SpecificCharacterSet" in dataset:
         implicit, little = dataset.original_encoding
         light.set_original_encoding(implicit, little, dataset.original_character_set)
-    yield content_sha256(light)
+    return content_sha256(light)
