@@ -3,6 +3,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 from builders import enhanced_ct, mr_series
 from datasets import noise, patient
+from pydicom.uid import generate_uid
 
 from imaging_data.convert import segmentation_dataset
 from imaging_data.convert.errors import MissingPackage, TargetExists
@@ -23,6 +26,8 @@ from imaging_data.dataset.export import export
 from imaging_data.instances import find_instances
 
 SEGMENTED = 4
+DCM2NIIX = Path(sys.executable).with_name("dcm2niix")
+DIRECTIONS = [(1.0, 0.0, 0.0), (0.0, 0.6, 0.8), (-0.6, 0.0, 0.8), (0.0, -0.8, 0.6), (2 / 3, 1 / 3, -2 / 3)]
 
 
 def _segmentation(folder, number):
@@ -142,6 +147,79 @@ def test_bids_has_the_mr_whose_contrast_is_known(dataset, tmp_path):
         path.read_text() for path in (tmp_path / "bids").rglob("*") if path.suffix in (".json", ".tsv")
     )
     assert nibabel.load(volume).shape == (16, 16, 3)
+
+
+def test_bids_is_sound_and_its_gradients_are_those_of_dcm2niix(tmp_path):
+    """Five directions and two unweighted volumes of an oblique brain; and what is not taken for anything of BIDS."""
+    for number, maker in enumerate(("SIEMENS", "GE MEDICAL SYSTEMS")):
+        _diffusion(tmp_path / "source" / maker, f"PAT-{number}", maker)
+    for name, about in {
+        "bold": {},
+        "t2": {"ImageType": ["ORIGINAL", "PRIMARY", "P"]},
+        "t1": {"study": "1.2.3"},
+        "t1 ": {},
+    }.items():
+        more = {"patient_id": "PAT-0", "SeriesDescription": name, "pixels": noise(len(name), 3)} | about
+        mr_series(tmp_path / "source" / f"{name}-", 3, **more)
+    build(tmp_path / "source", tmp_path / "set", BuildOptions(nifti=True, shares=(1, 0, 0)))
+    exported = export(tmp_path / "set", tmp_path / "bids", "bids")
+    assert exported.cases == {"train": 3}
+    assert sorted(exported.left_out.values()) == [1, 1, 1]
+    validated = subprocess.run(
+        [Path(sys.executable).with_name("bids-validator-deno"), tmp_path / "bids", "--json"],
+        capture_output=True,
+    )
+    issues = json.loads(validated.stdout)["issues"]["issues"]
+    assert [issue for issue in issues if issue["severity"] == "error"] == []
+    assert {issue["code"] for issue in issues if "RECOMMENDED" not in issue["code"]} <= {
+        *("NO_AUTHORS", "TOO_FEW_AUTHORS", "README_FILE_SMALL", "MISSING_SESSION")
+    }
+    [ours] = (tmp_path / "bids").glob("sub-*/ses-*/dwi/*_dwi.nii.gz")
+    (tmp_path / "theirs").mkdir()
+    subprocess.run(
+        [DCM2NIIX, "-f", "theirs", "-o", tmp_path / "theirs", tmp_path / "source" / "SIEMENS"],
+        check=True,
+        capture_output=True,
+    )
+    found, expected = _in_space(ours.with_name(ours.name[:-7])), _in_space(tmp_path / "theirs" / "theirs")
+    assert len(found) == 7
+    assert np.allclose(found, expected, atol=1e-5)
+    assert np.allclose(found[1:6, 1:], [(-x, -y, z) for x, y, z in DIRECTIONS], atol=1e-6)
+
+
+def _diffusion(folder, patient_id, manufacturer):
+    """Volumes told apart by nothing but b-value and direction; their axes are those of no patient."""
+    right, down, normal = np.linalg.qr(np.array([[3, 1, 0], [1, 2, 1], [0, 1, 4.0]]))[0].T
+    normal = np.cross(right, down)
+    for volume, direction in enumerate((None, *DIRECTIONS, None)):
+        mr_series(
+            folder / str(volume),
+            4,
+            patient_id=patient_id,
+            study=generate_uid(entropy_srcs=[manufacturer]),
+            series=generate_uid(entropy_srcs=[manufacturer, "series"]),
+            pixels=noise(volume, 4),
+            SOPInstanceUID=lambda _: generate_uid(),
+            SeriesDescription="ep2d_diff",
+            Manufacturer=manufacturer,
+            FrameOfReferenceUID="1.2.3.4",
+            InstanceNumber=lambda index, volume=volume: 4 * volume + index + 1,
+            AcquisitionNumber=volume + 1,
+            ImageOrientationPatient=[*right, *down],
+            ImagePositionPatient=lambda index: [*(normal * 2.5 * index)],
+            DiffusionBValue=1000.0 if direction else 0.0,
+            DiffusionGradientOrientation=list(direction) if direction else None,
+        )
+
+
+def _in_space(stem):
+    """b-value and direction of each volume in the patient (RAS): undoes what FSL wants."""
+    axes = nibabel.load(next(stem.parent.glob(f"{stem.name}.nii*"))).affine[:3, :3]
+    axes = axes / np.linalg.norm(axes, axis=0)
+    values, vectors = np.loadtxt(f"{stem}.bval"), np.loadtxt(f"{stem}.bvec")
+    if np.linalg.det(axes) > 0:
+        vectors[0] *= -1
+    return np.column_stack([values, (axes @ vectors).T])
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,12 @@ from ..convert.labels.segmentations import read_segmentation
 from ..instances import read_instance
 from ..values import items_of, numbers_of, text_of
 from .database import Database
+from .diffusion import Gradient
 
 BACKGROUND = "background"
 CASES = (
-    "SELECT series.id AS number, patient.id AS patient, study.id AS study, split, patient_sex, modality,"
+    "SELECT series.id AS number, patient.id AS patient, split, patient_sex, modality, (SELECT count(*)"
+    " FROM study AS earlier WHERE earlier.patient = patient.id AND earlier.id <= study.id) AS session,"
     " series_instance_uid, series_description, acquisition, grid, volume FROM series"
     " JOIN study ON study.id = series.study JOIN patient ON patient.id = study.patient"
     " WHERE series.id > ? ORDER BY series.id LIMIT 256"
@@ -57,12 +59,16 @@ class Tally:
 
 @dataclass(frozen=True)
 class Case:
-    """One series.  `number`, `patient` and `study` are rows of the data set: they stay, and say nothing of a person."""
+    """One series.
+
+    number, patient: rows of the data set, which stay and say nothing of a person.  session: the number of the study
+    among the patient's, from 1, in the order in which they came.
+    """
 
     folder: Path
     number: int
     patient: int
-    study: int
+    session: int
     split: str
     patient_sex: str
     modality: str
@@ -77,6 +83,11 @@ class Case:
     def volumes(self) -> int:
         """How many volumes share the grid; 0 where it has no grid."""
         return int(json.loads(self.grid)["volumes"]) if self.grid else 0
+
+    @property
+    def gradients(self) -> list[Gradient]:
+        """The diffusion gradient of each volume, none where it is no diffusion series."""
+        return json.loads(self.grid).get("gradients", []) if self.grid else []
 
     @cached_property
     def space(self) -> Grid:

@@ -18,6 +18,7 @@ LARGEST_NUMBER = 2**53  # of InstanceNumber, and of what is counted
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")  # PS3.4 Annex B.5
 NO_IMAGE = "It has no image."
 ACQUISITION = (  # what a sidecar of an MR volume says of it, none of which is of the patient
+    "ImageType",
     "MRAcquisitionType",
     "ScanningSequence",
     "SequenceVariant",
@@ -25,6 +26,7 @@ ACQUISITION = (  # what a sidecar of an MR volume says of it, none of which is o
     "ProtocolName",
     "RepetitionTime",
     "EchoTime",
+    "EffectiveEchoTime",
     "InversionTime",
     "FlipAngle",
     "EchoTrainLength",

@@ -13,6 +13,7 @@ from ..hashing import file_sha256
 from ..instances import Series, read_instance
 from ..threads import in_threads
 from ..whole import renewed
+from .diffusion import gradients_of
 from .errors import NoRoom
 from .writer import Writer
 
@@ -69,9 +70,11 @@ def _series(writer: Writer, row: Any) -> list[Path]:
 
 
 def _in_words(layout: Layout) -> str:
-    """A grid as JSON: shape (slices, rows, columns), affine to LPS mm, how many volumes share it."""
+    """A grid as JSON: shape (slices, rows, columns), affine to LPS mm, how many volumes share it, their gradients."""
     grid = layout.grid
     said = {"shape": list(grid.shape), "affine": grid.affine.tolist(), "volumes": layout.volumes}
+    if gradients := gradients_of(layout):
+        said["gradients"] = gradients
     return json.dumps(said)
 
 

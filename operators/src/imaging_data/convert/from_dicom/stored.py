@@ -21,6 +21,7 @@ from ...threads import in_threads
 from ...volume import read_volume, readable_format, rescales_of
 from ..grids import Grid
 
+TOLD_APART = (*((keyword,) for keyword in APART), ("DiffusionBValue", "DiffusionGradientOrientation"))
 Put = Callable[[int, NDArray[Any]], None]  # takes a frame's place, from 0, and its values (rows, columns)
 
 
@@ -139,21 +140,21 @@ def _stacks(slices: Sequence[Slice]) -> list[Stack]:
     try:
         return [stack(slices)]
     except OverlappingPhases:
-        stacks = next((found for keyword in APART if (found := _stacked_by(slices, keyword))), None)
+        stacks = next((found for keywords in TOLD_APART if (found := _stacked_by(slices, keywords))), None)
         if stacks is None:
             raise
         return stacks
 
 
-def _stacked_by(slices: Sequence[Slice], keyword: str) -> list[Stack] | None:
-    """One stack for each value of `keyword`, in its rising order; None unless all are on one grid."""
-    groups: dict[str, list[Slice]] = defaultdict(list)
+def _stacked_by(slices: Sequence[Slice], keywords: Sequence[str]) -> list[Stack] | None:
+    """One stack for each value of `keywords`, in its rising order; None unless all are on one grid."""
+    groups: dict[tuple[tuple[float, str], ...], list[Slice]] = defaultdict(list)
     for one in slices:
-        groups[value_of(one, keyword)].append(one)
+        groups[tuple(rising(value_of(one, keyword)) for keyword in keywords)].append(one)
     if len({len(group) for group in groups.values()}) != 1 or len(groups) < 2:
         return None
     try:
-        stacks = [stack(groups[value]) for value in sorted(groups, key=rising)]
+        stacks = [stack(groups[values]) for values in sorted(groups)]
         _check_aligned(stacks)
     except NotAVolume:
         return None
