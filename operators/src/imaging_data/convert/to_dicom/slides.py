@@ -3,7 +3,7 @@
 
 SVS, NDPI and tiled TIFF.  Tiles keep their coded JPEG or JPEG 2000 where DICOM has a transfer syntax for it.  What
 scanners photograph beside the tissue, the slide's label and the whole slide with it, carries names, and is left
-out unless it is asked for; so is what the source says of patient, user and scanner.
+out; so is what the source says of patient, user and scanner.
 """
 
 import gc
@@ -41,14 +41,11 @@ def is_slide(ending: str, modality: str) -> bool:
     return ending in ENDINGS or (ending in TIFF_ENDINGS and modality == MODALITY)
 
 
-def slide_to_dicom(
-    source: Path, series: NewSeries, folder: Path, name: str, with_label: bool = False
-) -> ConvertedSeries:
+def slide_to_dicom(source: Path, series: NewSeries, folder: Path, name: str) -> ConvertedSeries:
     """Write each level of the slide `source` to `folder` as NAME-0001.dcm and so on, the largest first.
 
-    with_label: the photographs of its label and of the whole slide, too.  Raises MissingPackage without
-    wsidicomizer or the library libturbojpeg, UnsupportedModality for another one than SM, UnreadableInput for
-    what is no slide or damaged, OSError when a file cannot be written.
+    Raises MissingPackage without wsidicomizer or the library libturbojpeg, UnsupportedModality for another one
+    than SM, UnreadableInput for what is no slide or damaged, OSError when a file cannot be written.
     """
     if series.modality != MODALITY:
         raise UnsupportedModality(f"A slide is {MODALITY} (slide microscopy), not {series.modality}.")
@@ -58,8 +55,8 @@ def slide_to_dicom(
             source,
             folder,
             uid_generator=finished.next_uid,
-            include_label=with_label,
-            include_overview=with_label,
+            include_label=False,
+            include_overview=False,
             include_confidential=False,
             metadata_post_processor=finished,
             workers=1,
