@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import BadConfiguration
+from ..logs import log_plainly
 from .output import say
 
 
@@ -28,4 +29,5 @@ def serve_dataset(
     token = None
     if token_env is not None and not (token := os.environ.get(token_env)):
         raise BadConfiguration(f"The environment variable {token_env} is not set.")
+    log_plainly()
     server.serve(target, host, port, token, lambda url: say(f"ready: {url}/api/dataset/"))

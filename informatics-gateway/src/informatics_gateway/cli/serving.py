@@ -85,7 +85,13 @@ class _Page:
         app = create_app(config, self._journal, pipeline.health)
         self._server = uvicorn.Server(
             uvicorn.Config(
-                app, self.host, self.port, log_level="warning", access_log=False, server_header=False
+                app,
+                self.host,
+                self.port,
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
             )
         )
         self._thread = threading.Thread(target=self._server.run, name="web", daemon=True)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A data set served by itself: `gantry dataset serve`."""
 
+import re
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,7 @@ from .segments import Segments
 from .shelf import Shelf
 from .token import Token
 
-SHORTEST_TOKEN = 16
+TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,}=*")  # RFC 6750 section 2.1: what may stand in the header
 
 
 class NeedsToken(BadConfiguration):
@@ -37,8 +38,8 @@ def create_app(folder: Path, host: str, token: str | None = None) -> FastAPI:
     """
     if host not in LOOPBACK and token is None:
         raise NeedsToken(f"{host} is not a loopback address.")
-    if token is not None and len(token) < SHORTEST_TOKEN:
-        raise NeedsToken(f"The token has {len(token)} characters.")
+    if token is not None and not TOKEN.fullmatch(token):
+        raise NeedsToken(f"The token has {len(token)} characters, or others than A-Z a-z 0-9 - . _ ~ + / =.")
     Database(folder).close()
     app = FastAPI(
         title="Gantry data set",
@@ -77,5 +78,5 @@ def serve(folder: Path, host: str, port: int, token: str | None, on_ready: Calla
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     name = f"[{host}]" if ":" in host else host
     on_ready(f"http://{name}:{listening.getsockname()[1]}")
-    options = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
+    options = uvicorn.Config(app, log_config=None, log_level="warning", access_log=False, server_header=False)
     uvicorn.Server(options).run(sockets=[listening])

@@ -9,12 +9,13 @@ import os
 import pickle
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from ...logs import fault_trace
 
 TELLS_EVERY_S = 0.1
 STDOUT, STDERR = 1, 2
@@ -46,7 +47,7 @@ class Voice:
 
     def fault(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         """Tell of an error that nobody expected."""
-        self.tell(fault="".join(traceback.format_exception(kind, error, trace)))
+        self.tell(fault=fault_trace(error))
 
 
 def main() -> None:
