@@ -110,11 +110,64 @@ def test_a_palette_is_looked_up_and_goes_on_at_its_ends(bits, segmented):
     assert dataset.PhotometricInterpretation == "PALETTE COLOR"  # the source is as it was
 
 
+def test_a_palette_of_8_bits_may_lie_in_words_and_be_longer_than_them():
+    entries = RANDOM.integers(0, 256, (1000, 3))
+    stored = np.arange(1024, dtype=np.int16).reshape(32, 32) - 12
+    about = palette(entries, 65536 - 12, 8)  # US where SS is meant
+    in_words = about | {
+        f"{name}PaletteColorLookupTableData": column.astype("<u2").tobytes()
+        for name, column in zip(("Red", "Green", "Blue"), entries.T, strict=True)
+    }
+    for attributes in (about, in_words):
+        array, _ = picture(colour(stored, "PALETTE COLOR", PixelRepresentation=1, **attributes))
+        assert np.array_equal(array, entries[np.clip(stored + 12, 0, 999)])
+
+
+def test_segments_of_a_palette_are_expanded():
+    """PS3.3 section C.7.9.2: four entries, a line to 65535, both copied, and once more the line from where it is."""
+    fields = np.array([0, 4, 9, 300, 40000, 7, 1, 10, 65535, 2, 2, 0, 0, 2, 1, 12, 0], "<u2")
+    stored = np.arange(48, dtype=np.uint8).reshape(6, 8)
+    about = palette(np.zeros((38, 3), int), 0, 16, segmented=True)
+    names = [f"Segmented{name}PaletteColorLookupTableData" for name in ("Red", "Green", "Blue")]
+    array, _ = picture(colour(stored, "PALETTE COLOR", **(about | dict.fromkeys(names, fields.tobytes()))))
+    once = [9, 300, 40000, 7, *np.rint(np.linspace(7, 65535, 11)[1:]).astype(int)]
+    assert array[..., 0].ravel().tolist() == [entry >> 8 for entry in [*once, *once, *[65535] * 20]]
+    with pytest.raises(UnsupportedPixels, match="palette"):
+        picture(colour(stored, "PALETTE COLOR", **(about | {names[0]: fields[:10].tobytes()})))
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_floating_point_numbers_are_shown(tmp_path: Path, kind):
+    """A parametric map: no number and padding are black, and what is between is spread as ever."""
+    values = np.linspace(-3, 5, 2 * 30).astype(kind).reshape(2, 5, 6)
+    values[1, 0, :4] = np.nan, np.inf, -np.inf, 99
+    prefix = "Double" if kind is np.float64 else ""
+    dataset = colour(values[0], "MONOCHROME2", NumberOfFrames=2, **{f"{prefix}FloatPixelPaddingValue": 99.0})
+    del dataset.PixelData, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation
+    dataset.add_new(f"{prefix}FloatPixelData", "OD" if prefix else "OF", values.tobytes())
+    dataset.SOPInstanceUID = dataset.SOPClassUID = "1.2.3"
+    dataset.save_as(tmp_path / "map.dcm", enforce_file_format=True)
+    for source in (dataset, tmp_path / "map.dcm"):
+        array, used = picture(source, 1, Options(bits=16))
+        inside = values[1].ravel()[4:]
+        expected = (inside - inside[0]) / (inside[-1] - inside[0]) * 65535
+        assert np.abs(array.ravel()[4:] - expected).max() <= 0.6
+        assert (array[0, :4].tolist(), used.padding_pixels, used.rule) == ([0] * 4, 4, Rule.RANGE)
+    dataset.WindowCenter, dataset.WindowWidth, dataset.VOILUTFunction = "1", "0.5", "LINEAR_EXACT"
+    expected = np.clip((values[0] - 1) / 0.5 + 0.5, 0, 1) * 255
+    assert np.abs(picture(dataset).array - expected).max() <= 0.6
+
+
 def test_colour_that_is_damaged_or_unknown_is_refused_by_name():
     with pytest.raises(UnsupportedPixels, match="palette"):
         picture(colour(RGB[..., 0], "PALETTE COLOR"))
     with pytest.raises(UnsupportedPixels, match="CMYK"):
         picture(colour(np.zeros((4, 4, 4), np.uint8), "CMYK"))
+    for photometric in ("RGB", "YBR_RCT"):
+        with pytest.raises(UnsupportedPixels, match=f"{photometric} with SamplesPerPixel 1"):
+            picture(colour(RGB[..., 0], photometric))
+    with pytest.raises(UnsupportedPixels, match="YBR_ICT with SamplesPerPixel 3"):
+        picture(colour(RGB, "YBR_ICT"))  # which stands for what only JPEG 2000 undoes
     short = colour(RGB, "RGB")
     short.PixelData = short.PixelData[:20]
     with pytest.raises(UnreadableInstance, match="cannot be decoded"):

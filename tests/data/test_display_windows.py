@@ -153,6 +153,26 @@ def test_a_voi_lut_is_looked_up_and_goes_on_at_its_ends(bits, first):
     assert (rendering.rule, rendering.window_center, rendering.view) == (Rule.TABLE, None, 1)
 
 
+@pytest.mark.parametrize(("first", "vr"), [(-1000, "SS"), (64536, "US")])
+def test_a_voi_lut_begins_at_a_negative_value_of_pixels_that_have_none(first, vr):
+    data = np.rint(np.linspace(0, 1, 3000) ** 2 * 65535)
+    table = lookup_table(data, 0, 16)
+    table.add_new("LUTDescriptor", vr, [3000, first, 16])
+    array, _ = shown(RAMP, RescaleSlope=1, RescaleIntercept=-1024, VOILUTSequence=[table])
+    expected = data[np.clip(RAMP.astype(int) - 1024 + 1000, 0, 2999)] / 257
+    assert np.abs(array - expected).max() <= 0.5
+
+
+def test_a_voi_lut_of_values_beyond_its_bits_shows_these_white():
+    array, _ = shown(RAMP, VOILUTSequence=[lookup_table(np.arange(4096), 0, 10)])
+    assert np.array_equal(array, np.rint(np.minimum(RAMP / 1023, 1) * 255))
+
+
+@pytest.mark.parametrize("slope", [1e-9, 1e-18])
+def test_a_range_smaller_than_any_window_is_spread_over_all_levels(slope):
+    assert np.array_equal(shown(RAMP, RescaleSlope=slope, RescaleIntercept=0)[0], shown(RAMP)[0])
+
+
 def test_a_modality_lut_comes_before_the_window():
     table = lookup_table(np.arange(4096)[::-1], 0, 16)
     array, rendering = shown(RAMP, ModalityLUTSequence=[table], WindowCenter=2048, WindowWidth=4096)
@@ -225,6 +245,10 @@ def test_bits_that_are_not_stored_are_not_shown():
     assert np.array_equal(shown(signed, PixelRepresentation=1, **BITS12)[0], shown(RAMP, **BITS12)[0])
 
 
+def test_a_number_of_frames_of_0_is_1():
+    assert np.array_equal(shown(RAMP, NumberOfFrames=0)[0], shown(RAMP)[0])
+
+
 def test_values_of_32_bits_are_shown():
     stored = RAMP.astype(np.uint32) * 1_000_000
     assert np.array_equal(shown(stored)[0], shown(RAMP)[0])
@@ -260,6 +284,10 @@ def test_what_no_picture_can_be_made_of_is_refused_by_name():
         picture(dataset, 1)
     with pytest.raises(UnsupportedPixels, match="8 bits"):
         picture(dataset, 0, Options(like="ohif", bits=16))
+    with pytest.raises(UnsupportedPixels, match="No window has centre 5 and width 0"):
+        picture(dataset, 0, Options(Window(5, 0)))
+    with pytest.raises(UnsupportedPixels, match="beyond what can be computed"):
+        shown(RAMP, RescaleSlope=1e308, RescaleIntercept=0)
     del dataset.PixelData
     with pytest.raises(UnsupportedPixels, match="no PixelData"):
         picture(dataset)

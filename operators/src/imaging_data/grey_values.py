@@ -147,8 +147,9 @@ class LookupTable:
     """A modality or VOI LUT (PS3.3 sections C.11.1.1.1 and C.11.2.1.1)."""
 
     data: Floats
-    first: int  # the value that is mapped to data[0]
+    first: int  # 16 bits: the value that is mapped to data[0], or with `signed` its two's complement
     bits: int
+    signed: bool  # whether the instance says so, of its pixels or of the table
 
     @classmethod
     def of(cls, item: Dataset, header: Dataset) -> Self:
@@ -161,12 +162,8 @@ class LookupTable:
             data = data.astype(np.uint16).view(np.uint8)
         if len(data) < entries:
             raise UnsupportedPixels(f"A table of grey values has {len(data)} entries; it declares {entries}.")
-        signed = numbers_of(header, "PixelRepresentation", 1) == (1.0,)
-        return cls(
-            data[:entries].astype(np.float64),
-            first - (1 << 16 if signed and first >> 15 else 0),
-            int(descriptor[2]),
-        )
+        signed = numbers_of(header, "PixelRepresentation", 1) == (1.0,) or item["LUTDescriptor"].VR == "SS"
+        return cls(data[:entries].astype(np.float64), first, int(descriptor[2]), signed)
 
     @property
     def greatest(self) -> int:
@@ -175,8 +172,14 @@ class LookupTable:
 
     def apply(self, values: NDArray[Any]) -> Floats:
         """Each value looked up; those before the first or behind the last entry get that one's."""
-        index = np.clip(np.rint(values).astype(np.int64) - self.first, 0, len(self.data) - 1)
+        index = np.clip(np.rint(values).astype(np.int64) - self._first_of(values), 0, len(self.data) - 1)
         return np.asarray(self.data[index])
+
+    def _first_of(self, values: NDArray[Any]) -> int:
+        """`first` with its sign, which has to fit the values and the table: after a rescale other ones than stored."""
+        wraps = self.signed or self.first + len(self.data) > 1 << 16
+        negative = values.min() < 0 or (wraps and values.max() < self.first)
+        return self.first - (1 << 16 if negative and self.first >> 15 else 0)
 
 
 def _words(item: Dataset, keyword: str, header: Dataset) -> NDArray[np.uint16]:

@@ -53,7 +53,7 @@ class PixelFormat:
         rows, columns = _whole(dataset, "Rows", 0), _whole(dataset, "Columns", 0)
         if rows < 1 or columns < 1:
             raise UnsupportedPixels(f"It has {rows} Rows and {columns} Columns.")
-        frames = _whole(dataset, "NumberOfFrames", 1)
+        frames = max(1, _whole(dataset, "NumberOfFrames", 1))
         return cls(
             frames, rows, columns, allocated, stored, high, _whole(dataset, "PixelRepresentation", 0) == 1
         )

@@ -198,7 +198,7 @@ def _write(task: Task, one: Picture, count: int) -> dict[str, Any]:
 
 
 def _pixel_sha256(parts: Parts, shown: list[Picture]) -> str:
-    """SHA-256 of the stored values, whatever they are encoded in; of a colour image, of its pictures.
+    """SHA-256 of the stored values, whatever they are encoded in; of a colour image, of its pictures; of floats' bytes.
 
     "" for an image that is one value throughout: that it is like another says nothing.
     """
@@ -207,6 +207,8 @@ def _pixel_sha256(parts: Parts, shown: list[Picture]) -> str:
         arrays: list[NDArray[Any]] = [stored.astype("<i4", copy=False)]
     except UnsupportedPixels:
         arrays = [one.array for one in shown or pictures(parts)]
+        if parts.pixels and parts.pixels.keyword != "PixelData":
+            arrays = [np.frombuffer(parts.pixel_bytes, np.uint8)]
     if all(array.min() == array.max() for array in arrays):
         return ""
     found = hashlib.sha256()

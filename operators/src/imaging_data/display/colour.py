@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Colour images as red, green and blue: RGB, YBR and PALETTE COLOR (PS3.3 sections C.7.6.3.1.2 and C.7.9)."""
+"""Colour images as red, green and blue (PS3.3 section C.7.6.3.1.2)."""
 
 from typing import Any
 
@@ -7,17 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.pixels.processing import apply_color_lut
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
 from ..errors import UnreadableInstance, UnsupportedPixels
 from ..parts import Parts
 from ..pixels import NATIVE, check_transfer_syntax
 from ..values import numbers_of, text_of
-from .grey import read_grey
+from .palette import from_palette
 from .rendering import Options, Picture, Rendering, Rule
 
 PALETTE = "PALETTE COLOR"
+IN_CODESTREAMS = {"YBR_ICT", "YBR_RCT", "YBR_PARTIAL_420"}  # which decoders undo
 COLOURS = {"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT"}
 SIZES = ("rows", "columns", "bits_allocated", "bits_stored", "pixel_representation", "samples_per_pixel")
 KEYWORDS = ("Rows", "Columns", "BitsAllocated", "BitsStored", "PixelRepresentation", "SamplesPerPixel")
@@ -44,24 +44,11 @@ def colour_picture(parts: Parts, frame: int, options: Options) -> Picture:
     check_transfer_syntax(parts.transfer_syntax)
     photometric = text_of(parts.dataset, "PhotometricInterpretation")
     if photometric == PALETTE:
-        array = _from_palette(parts)
+        array = from_palette(parts)
     else:
         array = _eight_bits(_decoded(parts, photometric, options), parts.dataset)
     rows, columns, _ = array.shape
     return Picture(array, Rendering(frame, rows, columns, 8, options.like, Rule.COLOUR, photometric))
-
-
-def _from_palette(parts: Parts) -> NDArray[np.uint8]:
-    """PS3.3 section C.7.6.3.1.5 and .6; segmented tables (section C.7.9.2), too."""
-    header = Dataset(dict(parts.dataset.items()))  # one of its own, from which something can be taken away
-    header.file_meta = parts.dataset.file_meta
-    header.pop("PhotometricInterpretation")
-    stored, _ = read_grey(Parts(header, parts.transfer_syntax, parts.content, parts.pixels))
-    try:
-        array = apply_color_lut(stored, parts.dataset)
-    except BROKEN as error:
-        raise UnsupportedPixels(f"Its palette cannot be used ({error}).") from error
-    return (array[..., :3] >> (8 * array.itemsize - 8)).astype(np.uint8)
 
 
 def _decoded(parts: Parts, photometric: str, options: Options) -> NDArray[Any]:
@@ -75,6 +62,8 @@ def _decoded(parts: Parts, photometric: str, options: Options) -> NDArray[Any]:
     }
     syntax = parts.transfer_syntax or ExplicitVRLittleEndian
     plain = syntax in (*NATIVE, RLELossless)
+    if known["samples_per_pixel"] != 3 or (plain and photometric in IN_CODESTREAMS):
+        raise UnsupportedPixels(f"It is {photometric} with SamplesPerPixel {known['samples_per_pixel']}.")
     as_ohif = options.like == "ohif" and plain and photometric == "YBR_FULL"
     try:
         array, _ = get_decoder(syntax).as_array(bytes(parts.pixel_bytes), raw=as_ohif, **known)

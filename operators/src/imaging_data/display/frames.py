@@ -13,7 +13,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate, generate_frames, get_frame
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from ..elements import PixelSpan
+from ..elements import PIXEL_DATA, PixelSpan
 from ..errors import UnreadableInstance, UnsupportedPixels
 from ..files import read_file
 from ..parts import Parts, split
@@ -45,13 +45,14 @@ def parts_of(source: Path | Dataset | Parts) -> Parts:
 
 
 def _of_dataset(dataset: Dataset) -> Parts:
-    value = dataset.get("PixelData")
+    keyword = next((name for name in PIXEL_DATA.values() if name in dataset), "PixelData")
+    value = dataset.get(keyword)
     if not isinstance(value, bytes):
         raise UnsupportedPixels("It has no PixelData.")
     header = _copy(dataset)
-    header.pop("PixelData")
+    header.pop(keyword)
     syntax = UID(text_of(header.file_meta, "TransferSyntaxUID") or ExplicitVRLittleEndian)
-    span = PixelSpan("PixelData", dataset["PixelData"].VR, 0, len(value), syntax.is_encapsulated)
+    span = PixelSpan(keyword, dataset[keyword].VR, 0, len(value), syntax.is_encapsulated)
     return Parts(header, syntax, value, span)
 
 

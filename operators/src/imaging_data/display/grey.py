@@ -5,6 +5,7 @@ Every step maps a value, wherever in the image it is.  So the steps are computed
 in float64, and the image looks its values up.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from ..grey_values import is_inverted, real_values
 from ..parts import Parts
 from ..pixels import PixelFormat, stored_values
 from ..values import items_of, numbers_of, text_of
+from .floats import KINDS, read_floats
 from .ohif import ohif_inverted, ohif_levels, ohif_real
 from .rendering import Options, Picture, Rendering, to_levels
 from .views import View, chosen, views_of
@@ -36,14 +38,14 @@ class Way:
     pads: whether padding is black.
     """
 
-    real: Callable[[NDArray[np.int64], Dataset], tuple[Floats, float, float]]
+    real: Callable[[NDArray[Any], Dataset], tuple[Floats, float, float]]
     inverted: Callable[[Dataset], bool]
     levels: Callable[[Floats, View, bool, int], NDArray[Any]]
     tables: bool
     pads: bool
 
 
-def _standard_real(values: NDArray[np.int64], header: Dataset) -> tuple[Floats, float, float]:
+def _standard_real(values: NDArray[Any], header: Dataset) -> tuple[Floats, float, float]:
     real = real_values(values, header)
     return real, float(real.min()), float(real.max())
 
@@ -67,6 +69,7 @@ WAYS = {
 }
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def grey_picture(parts: Parts, frame: int, options: Options) -> Picture:
     """The picture of an instance of one frame, which was frame `frame` of it.
 
@@ -77,6 +80,8 @@ def grey_picture(parts: Parts, frame: int, options: Options) -> Picture:
     padding = padding if way.pads else None
     occurring = _occurring(stored, header)
     real, smallest, greatest = way.real(occurring, header)
+    if not math.isfinite(greatest - smallest):
+        raise UnsupportedPixels("Its values go beyond what can be computed with.")
     views = views_of(header, way.tables)
     view = chosen(views, options.window, smallest, greatest)
     inverted = way.inverted(header)
@@ -90,7 +95,12 @@ def grey_picture(parts: Parts, frame: int, options: Options) -> Picture:
 
 
 def read_grey(parts: Parts) -> tuple[NDArray[Any], Mask | None]:
-    """Stored values (rows, columns) of an instance of one frame with one sample, and where they are padding."""
+    """Stored values (rows, columns) of an instance of one frame with one sample, and where they are padding.
+
+    Raises UnsupportedPixels, UnsupportedTransferSyntax and UnreadableInstance.
+    """
+    if parts.pixels is not None and parts.pixels.keyword in KINDS:
+        return read_floats(parts)
     if numbers_of(parts.dataset, "BitsAllocated", 1) == (1.0,):
         return _single_bits(parts), None
     values, padding = stored_values(parts, PixelFormat.of(parts.dataset))
@@ -109,15 +119,17 @@ def _single_bits(parts: Parts) -> NDArray[np.uint8]:
     return bits[:count].reshape(shape)
 
 
-def _occurring(stored: NDArray[Any], header: Dataset) -> NDArray[np.int64]:
+def _occurring(stored: NDArray[Any], header: Dataset) -> NDArray[Any]:
     """The values that occur, rising, and maybe others between: not where a table may send these anywhere."""
+    if stored.dtype.kind == "f":
+        return np.unique(stored)
     low, high = int(stored.min()), int(stored.max())
     if high - low >= MOST_VALUES or items_of(header, "ModalityLUTSequence"):
         return np.unique(stored).astype(np.int64)
     return np.arange(low, high + 1)
 
 
-def _looked_up(levels: NDArray[Any], occurring: NDArray[np.int64], stored: NDArray[Any]) -> NDArray[Any]:
+def _looked_up(levels: NDArray[Any], occurring: NDArray[Any], stored: NDArray[Any]) -> NDArray[Any]:
     """The level of each stored value; `levels` are those of the `occurring` ones."""
     native = stored.astype(stored.dtype.newbyteorder("="), copy=False)
     if stored.dtype.itemsize > 2:

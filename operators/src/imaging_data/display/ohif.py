@@ -10,6 +10,8 @@ On the processor it draws every window as LINEAR.  The other two functions it dr
 the Standard says here.  Not followed: PET shown by standardised uptake values, and negative slopes, which it breaks.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
@@ -37,7 +39,7 @@ def _linear(real: Floats, centre: float, width: float) -> Floats:
     return np.minimum(np.maximum(level, 0), 255)
 
 
-def ohif_real(values: NDArray[np.int64], header: Dataset) -> tuple[Floats, float, float]:
+def ohif_real(values: NDArray[Any], header: Dataset) -> tuple[Floats, float, float]:
     """Stored values, rising, as the modality values that are drawn, and the smallest and the greatest before that."""
     slope, intercept = numbers_of(header, "RescaleSlope", 1), numbers_of(header, "RescaleIntercept", 1)
     if slope is None or intercept is None:

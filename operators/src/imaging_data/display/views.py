@@ -16,6 +16,8 @@ from .rendering import Rule, Window
 
 Floats = NDArray[np.float64]
 EXACT = ("LINEAR_EXACT", "SIGMOID")
+NARROW = 1e-6  # modality values; of ranges below it the 1 in LINEAR's formula would take the digits
+WIDER = "Ask for a width of 1 or more."
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class View:
     def shown(self, real: Floats) -> Floats:
         """Modality values as brightness 0 to 1, before any inversion."""
         if self.table is not None:
-            return self.table.apply(real) / self.table.greatest
+            return np.minimum(self.table.apply(real) / self.table.greatest, 1)
         assert self.window is not None
         return windowed(real, *self.window)
 
@@ -85,9 +87,13 @@ def chosen(views: list[View], asked: int | str | Window, smallest: float, greate
     """The view that is asked for, else the first, else the whole range.
 
     smallest, greatest: modality values of this frame, padding among them, which OHIF shows black and white where an
-    instance has no window; so is it done here.
+    instance has no window; so is it done here.  Raises UnsupportedPixels for a Window that is none.
     """
     if isinstance(asked, Window):
+        if not _is_sound(asked):
+            raise UnsupportedPixels(
+                f"No window has centre {asked.centre:g} and width {asked.width:g}.", hint=WIDER
+            )
         return View(Rule.ASKED, asked)
     offered = next((view for view in views if _is(view, asked)), views[0] if views else None)
     return offered or View(Rule.RANGE, full_range(smallest, greatest))
@@ -100,5 +106,7 @@ def _is(view: View, asked: int | str) -> bool:
 
 
 def full_range(smallest: float, greatest: float) -> Window:
-    """The LINEAR window in which `smallest` is the last value that is black, `greatest` the first that is white."""
+    """The window in which `smallest` is the last value that is black, `greatest` the first that is white: LINEAR."""
+    if 0 < greatest - smallest < NARROW:
+        return Window((smallest + greatest) / 2, greatest - smallest, "LINEAR_EXACT")
     return Window((smallest + greatest + 1) / 2, greatest - smallest + 1)
