@@ -104,6 +104,7 @@ def test_pictures_are_png_and_say_how_they_were_made(client, folder):
     made = get(client, f"{at}/pictures")
     assert [each["stem"] for each in made] == ["p0", "p1", "outside"]
     assert made[0]["rendering"] == {"window": [-600, 1500]}
+    assert [each["stem"] for each in get(client, f"{at}/pictures", after="p0", limit=1)] == ["p1"]
     for number in (1, 2):
         answer = client.get(f"/api/dataset{at}/picture", params={"number": number})
         assert answer.headers["content-type"] == "image/png"
@@ -152,6 +153,24 @@ def test_what_is_not_there_is_404_and_not_said_back(client, path):
     assert "script" not in answer.text
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/patients", "/studies", "/series", "/search", f"/studies/{uid(0, 0)}/series"),
+        *("/patients/P1/studies", f"/series/{uid(0, 0, 0)}/images", f"/images/{uid(0, 0, 0, 0)}/pictures"),
+    ],
+)
+def test_what_no_page_ended_with_does_not_begin_from_the_start(client, path):
+    answer = client.get(f"/api/dataset{path}", params={"after": "1.2.3"})
+    assert answer.status_code == 422
+    assert "`after`" in answer.json()["detail"]
+
+
+def test_head_is_answered_as_get_without_the_content(client):
+    answer = client.head("/api/dataset/pictures/p0")
+    assert (answer.status_code, answer.headers["content-type"], answer.content) == (200, "image/png", b"")
+
+
 @pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", f"after={'x' * 2000}"])
 def test_values_are_checked(client, query):
     assert client.get(f"/api/dataset/patients?{query}").status_code == 422
@@ -179,11 +198,33 @@ def test_a_token_opens_and_nothing_else_does(folder):
         assert client.get("/dataset", headers=good).status_code == 404
 
 
+def test_a_data_set_is_served_as_it_is_now_and_only_whole(tmp_path):
+    served = make_dataset(tmp_path / "set")
+
+    def says(client: httpx.Client) -> tuple[int, str]:
+        answers = [client.get("/api/dataset/patients/count") for _ in range(8)]  # by several threads
+        assert len({each.text for each in answers}) == 1
+        return answers[0].status_code, answers[0].text
+
+    with web_server(create_app(served, "127.0.0.1")) as client:
+        assert says(client) == (200, '{"count":6}')
+        with opened(served) as writer, writer.transaction():
+            writer.set("complete", "0")  # as a build begins
+        status, said = says(client)
+        assert (status, "Run the same `gantry dataset build` again" in said) == (503, True)
+        served.rename(tmp_path / "away")
+        assert says(client)[0] == 503
+        make_dataset(served)
+        assert says(client) == (200, '{"count":6}')
+
+
 def test_without_a_token_only_loopback_and_only_a_data_set(folder, tmp_path):
     with pytest.raises(NeedsToken):
         create_app(folder, "0.0.0.0")
     with pytest.raises(NeedsToken):
         create_app(folder, "0.0.0.0", "short")
+    with pytest.raises(NeedsToken):
+        create_app(folder, "0.0.0.0", f"{TOKEN}\n")
     with pytest.raises(NotADataset):
         create_app(tmp_path, "127.0.0.1")
     with opened(tmp_path / "half"):

@@ -157,5 +157,5 @@ class Mistake(Answer):
 MISTAKES: dict[int | str, dict[str, Any]] = {
     404: {"model": Mistake, "description": "There is no such thing here."},
     422: {"model": Mistake, "description": "A value in the address is not of its kind."},
-    503: {"model": Mistake, "description": "The journal cannot be read now."},
+    503: {"model": Mistake, "description": "The journal, or the data set, cannot be read now."},
 }

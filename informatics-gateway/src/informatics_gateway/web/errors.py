@@ -9,6 +9,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from imaging_data.dataset import DatasetError
+
 from .guard import HEADERS
 from .templates import render
 
@@ -19,6 +21,7 @@ def install(app: FastAPI) -> None:
     """Replace the framework's own answers: JSON for programs, a page for people."""
     app.exception_handler(HTTPException)(_http_error)
     app.exception_handler(RequestValidationError)(_bad_value)
+    app.exception_handler(DatasetError)(_no_dataset)
     app.exception_handler(Exception)(_fault)
 
 
@@ -29,6 +32,10 @@ async def _http_error(request: Request, error: HTTPException) -> Response:
 async def _bad_value(request: Request, error: RequestValidationError) -> Response:
     names = sorted({str(problem["loc"][-1]) for problem in error.errors()})
     return _answer(request, 422, f"Not a value that can be asked for: {', '.join(names)}.", {})
+
+
+async def _no_dataset(request: Request, error: DatasetError) -> Response:
+    return _answer(request, 503, f"{error} {error.hint}", {})
 
 
 async def _fault(request: Request, _: Exception) -> Response:

@@ -60,6 +60,8 @@ class Guard:
         if scope["type"] != "http":  # there is no WebSocket here
             return await send({"type": "websocket.close", "code": 1008})
         answer = self._refusal(scope["method"], Headers(scope=scope)) or self.app
+        if scope["method"] == "HEAD":  # RFC 9110 section 9.3.2: as GET; the server leaves the content out
+            scope = {**scope, "method": "GET"}
         return await answer(scope, receive, _with_headers(send))
 
     def _refusal(self, method: str, headers: Headers) -> ASGIApp | None:

@@ -14,6 +14,7 @@ from .errors import (
     NothingToBuild,
     NothingToExport,
     OtherOptions,
+    UnreadableDataset,
 )
 from .records import Counts, ImageRecord, PatientRecord, PictureRecord, SeriesRecord, StudyRecord
 
@@ -36,4 +37,5 @@ __all__ = [
     "PictureRecord",
     "SeriesRecord",
     "StudyRecord",
+    "UnreadableDataset",
 ]

@@ -13,7 +13,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from .errors import IncompleteDataset, NotADataset
+from .errors import DatasetError, IncompleteDataset, NotADataset, UnreadableDataset
 from .records import Counts, ImageRecord, PatientRecord, PictureRecord, SeriesRecord, StudyRecord
 
 FILE_NAME = "dataset.sqlite"
@@ -70,16 +70,17 @@ class Database:
             raise NotADataset(f"{folder} has no {FILE_NAME}.")
         try:
             self._check()
-        except (sqlite3.Error, IncompleteDataset, NotADataset) as error:
+        except UnreadableDataset as error:
             self.close()
-            if not isinstance(error, sqlite3.Error):
-                raise
             killed = (folder / f"{FILE_NAME}-journal").exists()
-            raise (IncompleteDataset if killed else NotADataset)(f"{folder / FILE_NAME}: {error}.") from error
+            raise (IncompleteDataset if killed else NotADataset)(error.detail) from error
+        except DatasetError:
+            self.close()
+            raise
 
     def _check(self) -> None:
-        [application] = self._connection.execute("PRAGMA application_id").fetchone()
-        [version] = self._connection.execute("PRAGMA user_version").fetchone()
+        [application] = self.rows("PRAGMA application_id")[0]
+        [version] = self.rows("PRAGMA user_version")[0]
         if (application, version) != (APPLICATION_ID, VERSION):
             raise NotADataset(f"{self.folder / FILE_NAME} is none, or of another version than {VERSION}.")
         if self.setting("complete") != "1":
@@ -110,8 +111,11 @@ class Database:
         self.close()
 
     def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
-        """What a question of one's own answers; see database.sql."""
-        return self._connection.execute(sql, values).fetchall()
+        """What a question of one's own answers; see database.sql.  Raises UnreadableDataset."""
+        try:
+            return self._connection.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise UnreadableDataset(f"{self.folder / FILE_NAME}: {error}.") from error
 
     def _one(self, sql: str, *values: Any) -> sqlite3.Row | None:
         rows = self.rows(sql, *values)
@@ -229,10 +233,11 @@ class Database:
         )
         return [_image(row) for row in rows]
 
-    def pictures(self, sop_instance_uid: str, limit: int = PAGE) -> list[PictureRecord]:
-        """The pictures of one image: one for each frame and window."""
+    def pictures(self, sop_instance_uid: str, limit: int = PAGE, after: str = "") -> list[PictureRecord]:
+        """The pictures of one image: one for each frame and window.  `after`: a stem."""
         image = self._number("image", "sop_instance_uid", sop_instance_uid)
-        rows = self.rows(f"{PICTURES} WHERE image = ? ORDER BY picture.id LIMIT ?", image, limit)
+        sql = f"{PICTURES} WHERE image = ? AND picture.id > ? ORDER BY picture.id LIMIT ?"
+        rows = self.rows(sql, image, self._number("picture", "stem", after), limit)
         return [_picture(row) for row in rows]
 
     def duplicates(self, limit: int = PAGE, after: str = "") -> list[ImageRecord]:

@@ -22,6 +22,14 @@ class IncompleteDataset(DatasetError):
     hint = "Run the same `gantry dataset build` again: it goes on where it stopped."
 
 
+class UnreadableDataset(DatasetError):
+    """The data set cannot be read now."""
+
+    hint = (
+        "It may be in use by a build: ask again; if that lasts, build it again with `gantry dataset build`."
+    )
+
+
 class ForeignTarget(DatasetError):
     """The target holds something else."""
 

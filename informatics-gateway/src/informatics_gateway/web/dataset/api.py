@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel
 
 from imaging_data.dataset import (
     Counts,
+    Database,
     ImageRecord,
     PatientRecord,
     PictureRecord,
@@ -91,6 +92,13 @@ def found(record: T | None, what: str) -> T:
     return record
 
 
+def follows(record: Callable[[str], object | None], after: str) -> str:
+    """`after`, or the answer 422 where `record` knows none of that name: its page would be the first one again."""
+    if after and record(after) is None:
+        raise HTTPException(422, "`after` is not the `next` of a page before.")
+    return after
+
+
 def routes(shelf: Shelf) -> APIRouter:
     """Everything under /api/dataset; fixed words come before ids."""
     router = APIRouter(prefix=PREFIX, tags=["data set"], responses=MISTAKES)
@@ -138,32 +146,38 @@ def _lists(router: APIRouter, shelf: Shelf) -> None:
     @router.get("/patients")
     def patients(after: AfterPatient = None, limit: Limit = 100, split: str = "") -> Page[PatientRecord]:
         """Patients, in the order in which they were added; `split`: train, validation or test."""
-        return page(
-            shelf.database().patients(after, limit + 1, split), limit, lambda patient: patient.patient_id
-        )
+        database = shelf.database()
+        follows(database.patient, after or "")
+        return page(database.patients(after, limit + 1, split), limit, lambda patient: patient.patient_id)
 
     @router.get("/studies")
     def studies(after: After = "", limit: Limit = 100) -> Page[StudyRecord]:
         """All studies."""
-        return page(
-            shelf.database().studies(None, after, limit + 1), limit, lambda each: each.study_instance_uid
-        )
+        return _studies(shelf.database(), None, after, limit)
 
     @router.get("/series")
     def series(after: After = "", limit: Limit = 100) -> Page[SeriesRecord]:
         """All series."""
-        return page(
-            shelf.database().series_of(None, after, limit + 1), limit, lambda each: each.series_instance_uid
-        )
+        return _series(shelf.database(), None, after, limit)
 
     @router.get("/search")
     def search(
         q: Annotated[str, Query(max_length=LONGEST_ID)] = "", after: After = "", limit: Limit = 100
     ) -> Page[SeriesRecord]:
         """Series in which every word of `q` begins a word of PatientID, descriptions or Modality; or a UID."""
-        return page(
-            shelf.database().search(q, after, limit + 1), limit, lambda each: each.series_instance_uid
-        )
+        database = shelf.database()
+        series = database.search(q, follows(database.series, after), limit + 1)
+        return page(series, limit, lambda each: each.series_instance_uid)
+
+
+def _studies(database: Database, patient: str | None, after: str, limit: int) -> Page[StudyRecord]:
+    studies = database.studies(patient, follows(database.study, after), limit + 1)
+    return page(studies, limit, lambda each: each.study_instance_uid)
+
+
+def _series(database: Database, study: str | None, after: str, limit: int) -> Page[SeriesRecord]:
+    series = database.series_of(study, follows(database.series, after), limit + 1)
+    return page(series, limit, lambda each: each.series_instance_uid)
 
 
 def _records(router: APIRouter, shelf: Shelf) -> None:
@@ -219,23 +233,21 @@ def _below(router: APIRouter, shelf: Shelf) -> None:
     def studies(id: Id, after: After = "", limit: Limit = 100) -> Page[StudyRecord]:
         """The patient's studies."""
         patient(id)
-        return page(
-            shelf.database().studies(id, after, limit + 1), limit, lambda each: each.study_instance_uid
-        )
+        return _studies(shelf.database(), id, after, limit)
 
     @router.get("/studies/{id}/series")
     def series(id: Id, after: After = "", limit: Limit = 100) -> Page[SeriesRecord]:
         """The study's series."""
         found(shelf.database().study(id), "study")
-        return page(
-            shelf.database().series_of(id, after, limit + 1), limit, lambda each: each.series_instance_uid
-        )
+        return _series(shelf.database(), id, after, limit)
 
     @router.get("/series/{id}/images")
     def images(id: Id, after: After = "", limit: Limit = 100) -> Page[ImageRecord]:
         """The series' images, by InstanceNumber."""
-        found(shelf.database().series(id), "series")
-        return page(shelf.database().images(id, after, limit + 1), limit, lambda each: each.sop_instance_uid)
+        database = shelf.database()
+        found(database.series(id), "series")
+        images = database.images(id, follows(database.image, after), limit + 1)
+        return page(images, limit, lambda each: each.sop_instance_uid)
 
     def patient(id: str) -> PatientRecord:
         return found(shelf.database().patient(id), "patient")
@@ -243,10 +255,14 @@ def _below(router: APIRouter, shelf: Shelf) -> None:
 
 def _pictures(router: APIRouter, shelf: Shelf) -> None:
     @router.get("/images/{id}/pictures")
-    def pictures(id: Id, limit: Limit = 100) -> list[PictureRecord]:
-        """The image's pictures, one for each frame and window, with every parameter they were made with."""
-        found(shelf.database().image(id), "image")
-        return shelf.database().pictures(id, limit)
+    def pictures(id: Id, after: After = "", limit: Limit = 100) -> list[PictureRecord]:
+        """The image's pictures, one for each frame and window, with every parameter they were made with.
+
+        `after`: the `stem` of the last one of the answer before.
+        """
+        database = shelf.database()
+        found(database.image(id), "image")
+        return database.pictures(id, limit, follows(database.picture, after))
 
     @router.get("/images/{id}/picture", response_class=FileResponse)
     def picture(id: Id, number: Annotated[int, Query(ge=1, le=MOST)] = 1) -> FileResponse:

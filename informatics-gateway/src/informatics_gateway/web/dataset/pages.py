@@ -82,7 +82,10 @@ def _levels(router: APIRouter, shelf: Shelf, nav: Nav) -> None:
         )
 
     @router.get(f"{PATH}/image")
-    def image(id: Id) -> str:
+    def image(id: Id, after: After = "") -> str:
         about = found(shelf.database().image(id), "image")
-        pictures = shelf.database().pictures(id, PICTURES_ON_A_PAGE)
-        return render("dataset/image.html", image=about, pictures=pictures, **nav)
+        pictures = shelf.database().pictures(id, ON_A_PAGE + 1, after)
+        shown = page(pictures, ON_A_PAGE, lambda each: each.stem)
+        return render(
+            "dataset/image.html", image=about, pictures=shown.items, after=after, next=shown.next, **nav
+        )

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The data set that is served: opened when it is first asked for, and again after it was not there."""
+"""The data set that is served, as it is now: one that is built anew, added to or removed is not served from memory."""
 
 import threading
 from pathlib import Path
 
 from fastapi import HTTPException
 
-from imaging_data.dataset import Database, DatasetError, PictureRecord
+from imaging_data.dataset import Database, PictureRecord
+from imaging_data.dataset.database import FILE_NAME
 
 NONE = "No data set is configured: set `path` of [dataset], or use `gantry dataset serve`."
 
@@ -18,21 +19,22 @@ class Shelf:
         self.folder = folder
         self._turn = threading.Lock()
         self._database: Database | None = None
+        self._opened: tuple[int, ...] = ()
 
     def database(self) -> Database:
-        """The open data set.  Raises the answer 503, saying why, while there is none."""
-        if self._database is None:
-            with self._turn:
-                self._database = self._database or self._open()
-        return self._database
+        """The data set, opened again when its file has changed.
 
-    def _open(self) -> Database:
+        Raises DatasetError where there is none now, or one whose build has not ended, and the answer 503 where none
+        is configured.
+        """
         if self.folder is None:
             raise HTTPException(503, NONE)
-        try:
-            return Database(self.folder)
-        except DatasetError as error:
-            raise HTTPException(503, f"{error} {error.hint}") from error
+        now = _state(self.folder / FILE_NAME)
+        with self._turn:
+            if self._database is None or now != self._opened:
+                self._database = None
+                self._database, self._opened = Database(self.folder), now
+            return self._database
 
     def file(self, picture: PictureRecord) -> Path:
         """The PNG of a picture, which lies in the data set's folder.  Raises the answer 404."""
@@ -41,3 +43,12 @@ class Shelf:
         if not path.is_relative_to(root) or not path.is_file():
             raise HTTPException(404, "The picture's file is not there: build the data set again.")
         return path
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    """Which file it is and what it was changed by last; () where there is none."""
+    try:
+        about = path.stat()
+    except OSError:
+        return ()
+    return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns
