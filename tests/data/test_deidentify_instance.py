@@ -148,8 +148,8 @@ def test_descriptors_keep_known_words_that_are_not_the_patient_s():
 
 def test_a_name_in_an_attribute_that_the_table_does_not_expect_it_in_goes():
     done = after(ct(RescaleType=NAME, BodyPartExamined="CHEST", ConvolutionKernel=[NAME, "B30"]), BASIC)
-    assert (done.RescaleType, done.BodyPartExamined) == ("", "CHEST")
-    assert not done.ConvolutionKernel
+    assert (done.RescaleType, done.BodyPartExamined) == ("ANONYMIZED", "CHEST")
+    assert done.ConvolutionKernel == "ANONYMIZED"
 
 
 def test_what_is_not_what_its_attribute_holds_goes():
@@ -246,7 +246,7 @@ def test_character_sets_are_kept_and_names_in_them_are_found(character_set, name
     done = after(dataset)
     assert done.SpecificCharacterSet == character_set
     assert done.RescaleType == description
-    assert not done.WindowCenterWidthExplanation
+    assert done.WindowCenterWidthExplanation == "ANONYMIZED"
     assert done.PatientName == KEY.pseudonym("", ID)
 
 
@@ -295,7 +295,9 @@ def test_annotations_keep_shapes_and_lose_texts():
     [kept] = done.GraphicAnnotationSequence
     assert kept.GraphicObjectSequence[0].GraphicData == [1.0, 2.0, 3.0, 4.0]
     assert kept.TextObjectSequence[0].UnformattedTextValue == "ANONYMIZED"
-    assert not after(ct(GraphicAnnotationSequence=[layer]), BASIC).GraphicAnnotationSequence[0]
+    [blank] = after(ct(GraphicAnnotationSequence=[layer]), BASIC).GraphicAnnotationSequence
+    assert (blank.GraphicLayer, blank.GraphicObjectSequence[0].GraphicData) == ("LAYER1", [0.0] * 4)
+    assert blank.TextObjectSequence[0].UnformattedTextValue == "ANONYMIZED"
 
 
 def test_sequences_without_end_are_held_back():

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from pydicom import DataElement, Dataset
 from pydicom.charset import python_encoding
-from pydicom.datadict import dictionary_VR, keyword_for_tag
+from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
@@ -16,7 +17,7 @@ from ..elements import DEEPEST
 from ..values import UNREADABLE
 from . import dates
 from .holding import HeldBack
-from .profile import CLEAN_DESCRIPTORS, MODIFIED_DATES, RETAIN_UIDS, SAFE_PRIVATE, Profile, Rule
+from .profile import CLEAN_DESCRIPTORS, MODIFIED_DATES, RETAIN_UIDS, Profile, Rule
 from .pseudonyms import Key
 from .substitutes import TEXT, dummy, empty
 from .words import UNMISTAKABLE, clean_text, is_long, searched, text_words
@@ -25,16 +26,37 @@ KEEP, REMOVE = Rule("K", "K"), Rule("X", "X")
 DATES = frozenset({"DA", "DT"})
 ECHOING = TEXT | {"CS", "UR", "UN"}  # VRs in which the patient's name may stand where the table expects none
 WRITTEN = TEXT | {"CS", "UI", "UR", "DS", "IS", "DA", "DT", "TM", "AS"}  # in letters and digits
+MEANT = DATES | {"TM", "AS", "PN", "UI"}  # VRs that hold, whatever a file says in their place
 NUMBERS = {  # what values in digits may look like; anything else in them is not kept
     **dict.fromkeys(("DS", "IS"), re.compile(rb"[0-9+\-.eE\\ \0]*")),
     **dict.fromkeys(("DA", "DT", "TM"), re.compile(rb"[0-9+\-.:\\ \0]*")),
     "AS": re.compile(rb"[0-9DWMY\\ \0]*"),
 }
+SAYING = TEXT | {
+    "DS",
+    "FD",
+    "FL",
+    "UN",
+    "UR",
+}  # VRs whose values say something in a sequence that must say nothing
+LISTED, TEXTS, BLANK = range(
+    3
+)  # what goes from items: what the table says; free texts, too; all that says anything
 BULK = 1 << 20  # bytes
+ITEMS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # what a sequence begins with
 PATIENT_ID, PATIENT_NAME = BaseTag(0x00100020), BaseTag(0x00100010)
 CODES = range(0x00080100, 0x00080125)  # Code Sequence Macro (PS3.3 section 8.8)
+# Not in the table: who gave the identifiers, whose animals lie together, URLs, what was encrypted or signed.
+BEYOND = frozenset(
+    tag_for_keyword(keyword)
+    for keyword in (
+        "IssuerOfAccessionNumberSequence", "IssuerOfPatientIDQualifiersSequence", "OrderPlacerIdentifierSequence",
+        "OrderFillerIdentifierSequence", "SourcePatientGroupIdentificationSequence",
+        "GroupOfPatientsIdentificationSequence", "EncryptedAttributesSequence", "MACParametersSequence",
+    )
+)  # fmt: skip
 CHARACTER_SET = BaseTag(0x00080005)
-CODE_MEANING, CODING_SCHEME = BaseTag(0x00080104), BaseTag(0x00080102)
+CODE_MEANING, CODING_SCHEME, CODING_SCHEME_UID = map(BaseTag, (0x00080104, 0x00080102, 0x0008010C))
 # Coding schemes of PS3.16 section 8 whose meanings no hospital writes.
 PUBLIC = frozenset({
     "SCT", "SRT", "SNM3", "DCM", "LN", "UCUM", "FMA", "RADLEX", "MA", "NCIt", "UMLS", "NCDR", "BI", "NEU", "I9",
@@ -71,7 +93,7 @@ class Cleaner:
     uids: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._depth = 0
+        self._depth, self._mode = 0, LISTED
         self._echo = searched(self.words)
         plain = [word.encode() for word in self.words if len(word) >= UNMISTAKABLE and not word.isdigit()]
         self._bulk = re.compile(b"|".join(map(re.escape, plain)), re.IGNORECASE) if plain else None
@@ -80,46 +102,62 @@ class Cleaner:
             "Z": self._empty, "D": self._dummy,
         }  # fmt: skip
 
-    def clean(self, dataset: Dataset, rules: Mapping[int, Rule], cleaning: bool = False) -> None:
-        """All elements of `dataset`; cleaning: free text that the table does not name is cleaned, too."""
+    def clean(self, dataset: Dataset, rules: Mapping[int, Rule]) -> None:
+        """All elements of `dataset`."""
         if not _is_readable(dataset):
             raise HeldBack("Its SpecificCharacterSet is none of PS3.3 section C.12.1.1.2: names stay hidden.")
         for tag in list(dataset.keys()):
             try:
-                self._element(dataset, tag, rules, cleaning)
+                self._element(dataset, tag, rules)
             except UNREADABLE:  # a value that is not what its VR says is kept by no rule
                 dataset.pop(tag, None)
         self._drop_creators(dataset)
 
-    def _element(self, dataset: Dataset, tag: BaseTag, rules: Mapping[int, Rule], cleaning: bool) -> None:
+    def _element(self, dataset: Dataset, tag: BaseTag, rules: Mapping[int, Rule]) -> None:
         if tag.is_private:
-            if not tag.is_private_creator and not self._is_safe(dataset, tag):
-                del dataset[tag]
+            if not tag.is_private_creator:
+                self._private(dataset, tag)
             return
         vr = _vr(dataset, tag)
-        rule = self.profile.choices.get(tag) or rules.get(tag) or self._unlisted(dataset, tag, vr, cleaning)
-        if rule.action == "X" or not vr:
+        rule = self.profile.choices.get(tag) or rules.get(tag) or self._unlisted(dataset, tag, vr)
+        if rule.action == "X" or not vr or tag.group < 0x0008:
             del dataset[tag]
         else:
             self._actions[rule.action](dataset, tag, vr, rule)
 
-    def _unlisted(self, dataset: Dataset, tag: BaseTag, vr: str, cleaning: bool) -> Rule:
+    def _private(self, dataset: Dataset, tag: BaseTag) -> None:
+        """What is safe stays as what the table does not name does; its sequences and bulk data go unread."""
+        hides = _hides_items(dataset.get_item(tag))
+        vr = str(dataset[tag].VR) if not hides and self.profile.is_safe(dataset, tag) else "SQ"
+        if vr == "SQ" or vr.startswith("O"):
+            del dataset[tag]
+        else:
+            rule = self._unlisted(dataset, tag, vr)
+            self._actions[rule.action](dataset, tag, vr, rule)
+
+    def _unlisted(self, dataset: Dataset, tag: BaseTag, vr: str) -> Rule:
         """What the table does not name stays, but for names, dates, UIDs, graphics and what is not known."""
-        if not vr or tag.element == 0 or tag.group < 0x0008 or tag.group & 0xFF00 in (0x5000, 0x6000):
+        if not vr or tag.element == 0 or tag.group & 0xFF00 in (0x5000, 0x6000) or tag in BEYOND:
             return REMOVE
         if vr == "UI":
-            return KEEP if keyword_for_tag(tag).endswith("ClassUID") else Rule("U", "U")
-        if vr == "PN":
+            public = keyword_for_tag(tag).endswith("ClassUID") or (
+                tag == CODING_SCHEME_UID and _is_public(dataset)
+            )
+            return KEEP if public else Rule("U", "U")
+        if vr == "PN" or (vr == "UR" and tag not in CODES):
             return Rule("D", "D")
         if vr in DATES or vr == "TM":
             return KEEP if self.profile.keeps_times else Rule("Z", "Z")
-        free = cleaning and vr in TEXT and tag not in CODES
-        return Rule("C", "D") if free or _says_local(dataset, tag) else KEEP
+        if self._mode == BLANK and vr in SAYING:
+            return Rule("D", "D")
+        free = self._mode == TEXTS and vr in TEXT and tag not in CODES
+        local = tag == CODE_MEANING and not _is_public(dataset)
+        return Rule("C", "D") if free or local else KEEP
 
     def _keep(self, dataset: Dataset, tag: BaseTag, vr: str, rule: Rule) -> None:
         """Unchanged; a sequence by the rules of items; a date moved, an age capped where the profile says so."""
         if vr == "SQ":
-            self._items(dataset, tag, cleaning=False)
+            self._items(dataset, tag, self._mode)
         elif tag in self.profile.choices:
             return
         elif vr in DATES and self.profile.has(MODIFIED_DATES):
@@ -132,7 +170,7 @@ class Cleaner:
     def _clean(self, dataset: Dataset, tag: BaseTag, vr: str, rule: Rule) -> None:
         """Dates are moved, times stay, texts keep known words, sequences are cleaned; else the fallback."""
         if vr == "SQ":
-            self._items(dataset, tag, cleaning=True)
+            self._items(dataset, tag, TEXTS)
         elif vr in DATES:
             self._shift(dataset, tag, vr)
         elif vr in TEXT:
@@ -156,22 +194,23 @@ class Cleaner:
         else:
             self._actions[rule.fallback](dataset, tag, vr, rule)
 
-    def _items(self, dataset: Dataset, tag: BaseTag, cleaning: bool) -> None:
-        value = dataset[tag].value
+    def _items(self, dataset: Dataset, tag: BaseTag, mode: int) -> None:
+        """What lies in a sequence, as strictly as what is around it or stricter."""
+        value, before = dataset[tag].value, self._mode
         if not isinstance(value, Sequence):
             del dataset[tag]
             return
-        self._depth += 1
+        self._depth, self._mode = self._depth + 1, max(mode, before)
         if self._depth > DEEPEST:
             raise HeldBack(f"Its sequences are nested more than {DEEPEST} deep.")
         for item in value:
-            self.clean(item, self.items, cleaning)
-        self._depth -= 1
+            self.clean(item, self.items)
+        self._depth, self._mode = self._depth - 1, before
 
     def _uid(self, dataset: Dataset, tag: BaseTag, vr: str, rule: Rule) -> None:
         """Another UID for each; a sequence keeps its items, with other UIDs in them."""
         if vr == "SQ":
-            self._items(dataset, tag, cleaning=False)
+            self._items(dataset, tag, self._mode)
         elif vr != "UI":
             dataset[tag] = dummy(tag, vr)
         elif not (self.profile.has(RETAIN_UIDS) and tag not in self.profile.choices):
@@ -205,21 +244,23 @@ class Cleaner:
     def _dummy(self, dataset: Dataset, tag: BaseTag, vr: str, rule: Rule) -> None:
         if tag in (PATIENT_NAME, PATIENT_ID):
             dataset[tag] = DataElement(tag, vr, self.patient.pseudonym)
+        elif vr == "SQ":
+            self._items(dataset, tag, BLANK)
         elif vr == "UI":
             self._uid(dataset, tag, vr, rule)
         else:
-            dataset[tag] = dummy(tag, vr)
+            dataset[tag] = dummy(tag, vr, dataset[tag].VM)
 
     def _set(self, dataset: Dataset, tag: BaseTag, vr: str, value: str | list[str]) -> None:
         dataset[tag] = DataElement(tag, vr, value) if value else empty(tag, vr)
 
     def _silence(self, dataset: Dataset, tag: BaseTag, vr: str) -> None:
-        """Empty what says the patient's name; of a coded string only the value that does, and is no usual word."""
-        if vr not in ECHOING:
+        """Replace what says the patient's name; of a coded string only the value that does, and is no usual word."""
+        if vr not in ECHOING - {"UN"}:
             del dataset[tag]
             return
         if vr != "CS":
-            dataset[tag] = empty(tag, vr)
+            dataset[tag] = dummy(tag, vr)
             return
         strange = {word for word in self.words if is_long(word)} - self.profile.words
         values = [str(value) for value in _values(dataset, tag)]
@@ -228,22 +269,13 @@ class Cleaner:
             tag, vr, ["ANONYMIZED" if own else v for v, own in zip(values, said, strict=True)]
         )
 
-    def _is_safe(self, dataset: Dataset, tag: BaseTag) -> bool:
-        """Whether the profile's safe list has this private attribute (PS3.15 section E.3.10)."""
-        creator = BaseTag(tag.group << 16 | tag.element >> 8)
-        if not self.profile.has(SAFE_PRIVATE) or creator not in dataset:
-            return False
-        name = _text(dataset, creator).strip()
-        safe = (tag.group, tag.element & 0xFF, name) in self.profile.safe_private
-        return safe and dataset.get_item(tag).VR != "SQ" and not self._echoes(dataset, tag, "LO")
-
     def _echoes(self, dataset: Dataset, tag: BaseTag, vr: str) -> bool:
         """Whether a value says a part of the patient's name or an identifier; of bulk data, the first MiB."""
         raw = dataset.get_item(tag).value
         if vr not in ECHOING:  # what is short, or digits only, occurs among numbers by chance
             return bool(self._bulk and isinstance(raw, bytes) and self._bulk.search(raw, 0, BULK))
         plain = isinstance(raw, bytes) and raw.isascii() and b"\x1b" not in raw
-        text = raw.decode("ascii") if plain else _text(dataset, tag)
+        text = raw.decode("ascii") if plain else _decoded(dataset, tag)
         return bool(self._echo and self._echo.search(text.casefold()))
 
     def _drop_creators(self, dataset: Dataset) -> None:
@@ -266,12 +298,19 @@ def _vr(dataset: Dataset, tag: BaseTag) -> str:
         return ""
     raw = dataset.get_item(tag)
     said = known if raw.VR in (None, "UN") or tag in (PATIENT_ID, PATIENT_NAME) else str(raw.VR)
-    if said in TEXT and known not in WRITTEN:
+    if known == "SQ" or said == "SQ":
+        return "SQ" if known == said else ""
+    if (said in TEXT and known not in WRITTEN) or _hides_items(raw):
         return ""
-    if known in ECHOING and said not in WRITTEN:
-        return known
-    plain = NUMBERS.get(said)
+    if known in MEANT or (known in ECHOING and said not in WRITTEN):
+        said = known
+    plain = NUMBERS.get(said) or NUMBERS.get(known)
     return said if plain is None or not isinstance(raw.value, bytes) or plain.fullmatch(raw.value) else ""
+
+
+def _hides_items(raw: DataElement | RawDataElement) -> bool:
+    """Whether a value is the bytes of a sequence, which nobody would look into."""
+    return isinstance(raw.value, bytes) and raw.value[:4] in ITEMS
 
 
 def _is_readable(dataset: Dataset) -> bool:
@@ -288,6 +327,16 @@ def _text(dataset: Dataset, tag: BaseTag) -> str:
     return "\\".join(map(str, _values(dataset, tag)))
 
 
-def _says_local(dataset: Dataset, tag: BaseTag) -> bool:
-    """Whether it is the meaning of a code of no public scheme (PS3.16 section 8), which a hospital wrote."""
-    return tag == CODE_MEANING and _text(dataset, CODING_SCHEME).strip() not in PUBLIC
+def _decoded(dataset: Dataset, tag: BaseTag) -> str:
+    """A value's text; of one that was read as bytes, in each character set of the data set."""
+    value = dataset[tag].value
+    if not isinstance(value, bytes):
+        return _text(dataset, tag)
+    encodings = dataset.original_character_set
+    each = [encodings] if isinstance(encodings, str) else encodings
+    return "\n".join(value.decode(encoding, "ignore") for encoding in each)
+
+
+def _is_public(dataset: Dataset) -> bool:
+    """Whether its code, or what it says of a coding scheme, is of a public one (PS3.16 section 8)."""
+    return _text(dataset, CODING_SCHEME).strip() in PUBLIC

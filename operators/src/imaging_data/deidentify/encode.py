@@ -18,6 +18,7 @@ from pydicom.uid import (
 
 from ..elements import LONG, UNDEFINED
 from ..parts import Parts
+from .comments import without_comments
 
 PREAMBLE = b"\0" * 128 + b"DICM"
 TAGS = {"PixelData": 0x7FE00010, "FloatPixelData": 0x7FE00008, "DoubleFloatPixelData": 0x7FE00009}
@@ -25,7 +26,7 @@ DELIMITER = 0xFFFEE0DD
 
 
 def encode(dataset: Dataset, parts: Parts) -> bytes:
-    """The file: new file meta information, `dataset`, and the pixel data of `parts` as they are.
+    """The file: new file meta information, `dataset`, and the pixel data of `parts`, without comments in them.
 
     Deflated data sets are written without deflation; every other transfer syntax stays.
     """
@@ -45,7 +46,7 @@ def encode(dataset: Dataset, parts: Parts) -> bytes:
         span = parts.pixels
         length = UNDEFINED if span.encapsulated else span.stop - span.start
         body.write(_head(TAGS[span.keyword], span.vr, length, implicit, little))
-        body.write(parts.pixel_bytes)
+        body.write(without_comments(parts.pixel_bytes) if span.encapsulated else parts.pixel_bytes)
         if span.encapsulated:
             body.write(pack("<HHL", DELIMITER >> 16, DELIMITER & 0xFFFF, 0))
     return PREAMBLE + _meta(dataset, syntax) + body.getvalue()

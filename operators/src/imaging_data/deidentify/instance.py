@@ -4,18 +4,23 @@
 from dataclasses import dataclass
 
 from pydicom import Dataset
+from pydicom.uid import BasicVoiceAudioWaveformStorage, GeneralAudioWaveformStorage
 
+from ..errors import InvalidIdentifier
 from ..identifiers import check_uid
 from ..instances import IDENTIFIERS
 from ..values import text_of
 from .actions import Cleaner, Patient
 from .holding import HeldBack
-from .profile import CLEAN_PIXELS, CLEAN_STRUCTURED, Profile
+from .profile import CLEAN_PIXELS, CLEAN_STRUCTURED, FULL_DATES, RETAIN_UIDS, Profile
 from .pseudonyms import Key
 from .stamps import stamp
 from .words import own_words
 
 CONTENT = "ContentSequence"
+OWN_UIDS = ["SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID"]
+OWN_DATES = ["StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate"]
+SPEECH = (BasicVoiceAudioWaveformStorage, GeneralAudioWaveformStorage)
 
 
 @dataclass(frozen=True)
@@ -33,14 +38,15 @@ def deidentify(dataset: Dataset, profile: Profile, key: Key) -> Changed:
 
     Pixel data are not looked at: `pixels.clean_pixels` goes before, where the profile says clean-pixel-data.
 
-    Raises HeldBack for what no rule here can clean, InvalidIdentifier for an instance without sound UIDs.
+    Raises HeldBack for what no rule here can clean, and for an instance without sound UIDs.
     """
-    for keyword in IDENTIFIERS:
-        check_uid(text_of(dataset, keyword), keyword)
+    _check_identifiers(dataset)
     _check_content(dataset, profile)
     patient, name = patient_of(dataset, key), text_of(dataset, "PatientName")
     rules, items = profile.rules(text_of(dataset, "SOPClassUID")), profile.rules()
-    cleaner = Cleaner(profile, key, patient, rules, items, own_words(dataset))
+    cleaner = Cleaner(
+        profile, key, patient, rules, items, own_words(dataset) | _own_numbers(dataset, profile)
+    )
     cleaner.clean(dataset, rules)
     _name_patient(dataset, profile, patient)
     stamp(dataset, profile)
@@ -54,6 +60,13 @@ def patient_of(dataset: Dataset, key: Key) -> Patient:
     return Patient((issuer, patient_id), key.pseudonym(*parts), key.days(*parts))
 
 
+def _own_numbers(dataset: Dataset, profile: Profile) -> frozenset[str]:
+    """UIDs and dates of the instance, where they do not stay: what names it in a text."""
+    uids = [] if profile.has(RETAIN_UIDS) else OWN_UIDS
+    dates = [] if profile.has(FULL_DATES) else OWN_DATES
+    return frozenset(text_of(dataset, keyword) for keyword in [*uids, *dates]) - {""}
+
+
 def _name_patient(dataset: Dataset, profile: Profile, patient: Patient) -> None:
     """Type 2, and what studies of one patient are put together by: there even where the source had none."""
     for keyword in ("PatientID", "PatientName"):
@@ -61,10 +74,21 @@ def _name_patient(dataset: Dataset, profile: Profile, patient: Patient) -> None:
             setattr(dataset, keyword, patient.pseudonym)
 
 
+def _check_identifiers(dataset: Dataset) -> None:
+    """Without the value in the message, which may hold an identifier of the patient's."""
+    for keyword in IDENTIFIERS:
+        try:
+            check_uid(text_of(dataset, keyword), keyword)
+        except InvalidIdentifier as error:
+            raise HeldBack(f"Its {keyword} is missing, or no UID by PS3.5 section 9.1.") from error
+
+
 def _check_content(dataset: Dataset, profile: Profile) -> None:
     if CONTENT in dataset and not profile.has(CLEAN_STRUCTURED):
         raise HeldBack("It is a structured document, and the profile does not clean its content.")
     if "EncapsulatedDocument" in dataset:
         raise HeldBack("It holds a whole document, which is not searched.")
+    if text_of(dataset, "SOPClassUID") in SPEECH:
+        raise HeldBack("It holds sound, which is not listened to.")
     if text_of(dataset, "BurnedInAnnotation") == "YES" and not profile.has(CLEAN_PIXELS):
         raise HeldBack("It says that text is burned into its pixels, and the profile does not clean them.")

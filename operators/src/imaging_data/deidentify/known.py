@@ -20,9 +20,12 @@ from .words import SHORTEST, clean_text, parts_of, text_words
 SENTENCE = 10  # letters of a text of several words that is searched for wherever it may stand
 TABLE = Profile("").rules()
 _ID = re.compile(r"(ID|IDs|Identifier|Number|Locator)$")
+PUBLIC_UIDS = ("ClassUID", "CodingSchemeUID")
 NOT_PATIENTS = {"SeriesNumber", "AcquisitionNumber", "InstanceNumber"}
 
-Element = tuple[str, BaseTag, str, list[str], bytes]  # path, tag, VR, values, encoded value
+Element = tuple[
+    str, Dataset, BaseTag, str, list[str], bytes
+]  # path, data set, tag, VR, values, encoded value
 
 
 @dataclass
@@ -41,7 +44,7 @@ class Known:
 
     def add(self, dataset: Dataset) -> None:
         """Take in what an original says, in its sequences and private attributes too."""
-        for _, tag, vr, values, encoded in elements(dataset):
+        for _, _, tag, vr, values, encoded in elements(dataset):
             for value in values:
                 self._add(tag, vr, value)
             if vr == "PN":
@@ -53,7 +56,7 @@ class Known:
         elif vr in ("DA", "DT") and value[:8].isdigit() and len(value) >= 8:
             self.dates.add(value[:8])
         elif vr == "UI":
-            if value and value not in UID_dictionary and not keyword_for_tag(tag).endswith("ClassUID"):
+            if value and value not in UID_dictionary and not keyword_for_tag(tag).endswith(PUBLIC_UIDS):
                 self.uids.add(value)
         elif vr in TEXT and tag in TABLE and len(value.strip()) >= SHORTEST:
             keyword = keyword_for_tag(tag)
@@ -93,13 +96,13 @@ def elements(dataset: Dataset, path: str = "", depth: int = 0) -> Iterator[Eleme
             element = dataset[tag]
             value = element.value
         except UNREADABLE:
-            yield here, tag, "UN", [], raw if isinstance(raw, bytes) else b""
+            yield here, dataset, tag, "UN", [], raw if isinstance(raw, bytes) else b""
             continue
         if isinstance(value, Sequence) and depth < DEEPEST:
             for number, item in enumerate(value):
                 yield from elements(item, f"{here}[{number}]", depth + 1)
         elif not isinstance(value, Sequence):
-            yield here, tag, str(element.VR), _texts(value), raw if isinstance(raw, bytes) else b""
+            yield here, dataset, tag, str(element.VR), _texts(value), raw if isinstance(raw, bytes) else b""
 
 
 def _texts(value: object) -> list[str]:

@@ -5,16 +5,18 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
+from pydicom import Dataset
 from pydicom.datadict import dictionary_has_tag, tag_for_keyword
+from pydicom.tag import BaseTag
 
 from ..errors import ImagingDataError
-from .table import Row, decide, rows
+from .table import Row, decide, rows, safe_private
 
 SHIPPED = ("basic", "research")
 
@@ -76,7 +78,8 @@ class Profile:
 
     name: of the file, without its ending.  options: names in `OPTIONS`.  choices: by tag, before any option.
     safe_private: group, last two digits of the element and private creator of attributes that stay with the
-    option retain-safe-private.  words: those that stay in cleaned descriptors, in small letters.
+    option retain-safe-private, beside those of Table E.3.10-1.  words: those that stay in cleaned descriptors,
+    in small letters.
     """
 
     name: str
@@ -121,6 +124,23 @@ class Profile:
     def keeps_times(self) -> bool:
         """Whether dates and times stay, shifted or not."""
         return bool(self.options & {FULL_DATES, MODIFIED_DATES})
+
+    def is_safe(self, dataset: Dataset, tag: BaseTag) -> bool:
+        """Whether this private attribute of `dataset` stays with the option retain-safe-private (section E.3.10).
+
+        A private creator does where any attribute of its is safe.
+        """
+        block = tag if tag.is_private_creator else BaseTag(tag.group << 16 | tag.element >> 8)
+        if not self.has(SAFE_PRIVATE) or not block.is_private_creator or block not in dataset:
+            return False
+        creator = str(dataset[block].value).strip()
+        if tag is block:
+            return any(name == creator for _, _, name in self._safe)
+        return (tag.group, tag.element & 0xFF, creator) in self._safe
+
+    @cached_property
+    def _safe(self) -> frozenset[tuple[int, int, str]]:
+        return safe_private() | self.safe_private
 
     def rules(self, sop_class_uid: str = "") -> MappingProxyType[int, Rule]:
         """The rule of each row of the table, by tag, for the top level of a SOP class or ("") for items.

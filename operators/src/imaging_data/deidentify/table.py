@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DICOM PS3.15 Table E.1-1, and the Types of PS3.3 that decide its compound actions.
-
-`table.csv` says where its columns come from: the Basic Profile of `EDITION`, options of `OPTIONS_EDITION`.
-"""
+"""DICOM PS3.15 Tables E.1-1 and E.3.10-1, and the Types of PS3.3 that decide compound actions."""
 
 import csv
 from collections.abc import Iterator
@@ -13,8 +10,7 @@ from types import MappingProxyType
 
 from pydicom.datadict import keyword_for_tag
 
-EDITION = "2026c"  # of the Basic Profile column, all rows
-OPTIONS_EDITION = "2024-09"  # when the option columns were published; later rows know no option
+EDITION = "2026c"
 COLUMNS = (
     "safe_private", "uids", "device", "institution", "patient", "full_dates", "modified_dates",
     "descriptors", "structured", "graphics",
@@ -47,6 +43,23 @@ def rows() -> tuple[Row, ...]:
         )
         for line in _lines("table.csv")
     )
+
+
+@cache
+def safe_private() -> frozenset[tuple[int, int, str]]:
+    """Table E.3.10-1, attributes known to be safe: group, last two digits of the element, private creator."""
+    return frozenset(
+        (int(line["group"], 16), element, line["creator"])
+        for line in _lines("safe_private.csv")
+        for element in _elements(line["elements"])
+    )
+
+
+def _elements(text: str) -> Iterator[int]:
+    """Each number of `01 03-05`, in hexadecimal digits."""
+    for part in text.split():
+        first, _, last = part.partition("-")
+        yield from range(int(first, 16), int(last or first, 16) + 1)
 
 
 @cache

@@ -12,16 +12,19 @@ from ..errors import ImagingDataError, NotDicom, UnreadableInstance
 from ..files import read_file
 from ..parts import Parts, split
 from ..values import items_of, text_of
+from .comments import comments
 from .instance import patient_of
 from .known import SENTENCE, TABLE, Known, elements
 from .places import files_of
-from .profile import CLEAN_DESCRIPTORS, MODIFIED_DATES, OPTIONS, RETAIN_UIDS, SAFE_PRIVATE, Profile
+from .profile import CLEAN_DESCRIPTORS, MODIFIED_DATES, OPTIONS, RETAIN_UIDS, Profile
 from .pseudonyms import Key
 from .substitutes import TEXT
 from .words import bounded, is_long
 
 UID = re.compile(rb"(?<![\d.])\d+(?:\.\d+){3,}")
 DATE = re.compile(rb"(?<![\d.])(\d{8})(?:\d{6})?(?!\d)")
+YEAR_FIRST = re.compile(r"(?<!\d)(\d{4})([-./])(\d{1,2})\2(\d{1,2})(?!\d)")
+YEAR_LAST = re.compile(r"(?<!\d)(\d{1,2})([-./])(\d{1,2})\2(\d{4})(?!\d)")
 Reader = Callable[[Parts], list[str]]
 NAME, TEXTS, WORDS = "name or identifier", "text", "name, identifier or text"
 LONGER = TEXT | {"CS", "UR", "UN"}
@@ -171,8 +174,8 @@ def _encoded(known: Known) -> re.Pattern[bytes] | None:
 def _in_elements(search: Search, parts: Parts) -> Iterator[tuple[str, str]]:
     kept = _kept(search.profile)
     for dataset, before in ((parts.dataset.file_meta, "file meta "), (parts.dataset, "")):
-        for place, tag, vr, values, _ in elements(dataset):
-            if tag.is_private and not search.profile.has(SAFE_PRIVATE):
+        for place, owner, tag, vr, values, _ in elements(dataset):
+            if tag.is_private and not search.profile.is_safe(owner, tag):
                 yield before + place, "private attribute"
             if tag in kept and vr not in _DATED:
                 continue
@@ -197,14 +200,27 @@ def _kind(search: Search, tag: int, vr: str, value: str) -> str:
     words = set(re.split(r"[\W_]+", small)) if vr != "CS" else {small}
     if words & known.names or (search.words and search.words.search(small)):
         return NAME
+    if search.dates and known.dates & set(_written_dates(small)):
+        return "date"
     same = small in known.texts and tag in TABLE and search.profile.rules()[tag].action != "C"
     return TEXTS if same or (small in known.texts and len(small) >= SENTENCE and " " in small) else ""
+
+
+def _written_dates(text: str) -> Iterator[str]:
+    """The days that a text may mean by 2020-01-31, 31.1.2020 or 1/31/2020, as YYYYMMDD."""
+    for year, _, month, day in YEAR_FIRST.findall(text):
+        yield f"{year}{month:0>2}{day:0>2}"
+    for one, _, other, year in YEAR_LAST.findall(text):
+        yield f"{year}{other:0>2}{one:0>2}"
+        yield f"{year}{one:0>2}{other:0>2}"
 
 
 def _in_bytes(search: Search, parts: Parts) -> Iterator[tuple[str, str]]:
     """In everything but the pixel data, however it is wrapped: junk behind values, the head, unknown elements."""
     span = parts.pixels
     outside = parts.content[: span.start] + b"\n" + parts.content[span.stop :] if span else parts.content
+    if span and span.encapsulated:
+        outside += b"".join(bytes(parts.pixel_bytes[text]) + b"\n" for text in comments(parts.pixel_bytes))
     if search.bytes and (found := search.bytes.search(outside)):
         yield f"byte {found.start()}", WORDS
     if not search.profile.has(RETAIN_UIDS):

@@ -22,6 +22,8 @@ SHORTEST = (
 UNMISTAKABLE = 7  # letters of one that is meant wherever it stands
 _WORD = re.compile(r"[^\W_]+(?:\.\d+)?")
 _NUMBER = re.compile(r"\d{1,3}(?:\.\d{1,3})?(?:mm|cm|m|s|ms|min|kv|mas|ml|mgy|deg|x|t|w|hz)?")
+_NUMBERS = re.compile(r"(?<![^\W_])\d+(?:[\W_]+\d+)+(?![^\W_])")  # nothing but signs and spaces between them
+_DATE = re.compile(r"\d[./-]\d+[./-]\d")
 
 
 def text_words(text: str) -> list[str]:
@@ -30,12 +32,21 @@ def text_words(text: str) -> list[str]:
 
 
 def clean_text(text: str, words: frozenset[str], without: frozenset[str] = frozenset()) -> str:
-    """The words of `text` that stand in `words` and not in `without`, and short numbers, joined by spaces."""
+    """The words of `text` that stand in `words` and not in `without`, and short numbers, joined by spaces.
+
+    Numbers that together have more than four digits, or are put like those of a date, may be a telephone's,
+    somebody's or a day's: none of them stays.
+    """
     return " ".join(
         word
-        for word in _WORD.findall(text)
+        for word in _WORD.findall(_NUMBERS.sub(_unless_long, text))
         if word.casefold() not in without and (word.casefold() in words or _NUMBER.fullmatch(word.casefold()))
     )
+
+
+def _unless_long(numbers: re.Match[str]) -> str:
+    long = sum(map(str.isdigit, numbers[0])) > 4 or _DATE.search(numbers[0])
+    return " " if long else numbers[0]
 
 
 def parts_of(value: str) -> set[str]:
