@@ -74,6 +74,8 @@ def make(folder: Path, patients: int) -> None:
     db.execute("UPDATE series SET images = ?", (IMAGES,))
     db.execute("PRAGMA journal_mode = DELETE")
     db.close()
+    with opened(folder) as writer:
+        writer.index_images()
 
 
 def _tables(patients: int) -> Iterator[tuple[str, Iterator[tuple[Any, ...]]]]:

@@ -135,9 +135,13 @@ def _read(writer: Writer, source: Path | Fetcher, options: BuildOptions, on_prog
         on_progress("files", looked, 0)
     if writer.row("SELECT 1 FROM image LIMIT 1") is None:
         raise NothingToBuild(_reasons(writer))
+    writer.index_images()
 
 
 def _has(writer: Writer) -> Callable[[str], bool]:
+    if not writer.indexed:  # it is new, or was ended before: what was fetched lies in its folder, all of it
+        return lambda sop_instance_uid: False
+
     def has(sop_instance_uid: str) -> bool:
         row = writer.row("SELECT sha256 FROM image WHERE sop_instance_uid = ?", (sop_instance_uid,))
         kept = writer.row("SELECT 1 FROM segmentation WHERE sop_instance_uid = ?", (sop_instance_uid,))

@@ -30,13 +30,13 @@ CREATE INDEX series_study ON series (study);
 -- One SOP instance.  The texts are those of the attributes, NULL where absent; `ordinal` orders a series.
 -- `sha256` is of its file, `pixel_sha256` of its decoded stored values ('' where they are all one value);
 -- `duplicate_of`: the first image with the same ones; `no_picture`: why there is none, what is wrong in its first line.
+-- Two more indexes, one of which keeps sop_instance_uid unique, are made when all images are there: writer.py.
 CREATE TABLE image (
-    id INTEGER PRIMARY KEY, series INTEGER NOT NULL REFERENCES series, sop_instance_uid TEXT NOT NULL UNIQUE,
+    id INTEGER PRIMARY KEY, series INTEGER NOT NULL REFERENCES series, sop_instance_uid TEXT NOT NULL,
     sop_class_uid TEXT NOT NULL, ordinal INTEGER NOT NULL, instance_number TEXT, rescale_intercept TEXT,
     rescale_slope TEXT, window_center TEXT, window_width TEXT, frames INTEGER NOT NULL, pixel_rows INTEGER NOT NULL,
     pixel_columns INTEGER NOT NULL, path TEXT NOT NULL, sha256 TEXT NOT NULL DEFAULT '',
     pixel_sha256 TEXT NOT NULL DEFAULT '', duplicate_of INTEGER REFERENCES image, no_picture TEXT NOT NULL DEFAULT '');
-CREATE INDEX image_series ON image (series, ordinal, id);
 CREATE INDEX image_pixels ON image (pixel_sha256) WHERE pixel_sha256 != '';
 CREATE INDEX image_duplicate ON image (id) WHERE duplicate_of IS NOT NULL;
 

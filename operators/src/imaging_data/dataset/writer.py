@@ -14,6 +14,10 @@ from .database import APPLICATION_ID, BUSY_S, FILE_NAME, VERSION
 from .errors import BusyDataset, ForeignTarget, NoRoom
 
 CACHE_KIB = 1 << 18  # UIDs come in no order: their index must be in memory, or time grows faster than rows
+IMAGE_INDEXES = (  # made once, by sorting: each row would change a page of its own, and time grow faster than rows
+    "CREATE UNIQUE INDEX IF NOT EXISTS image_uid ON image (sop_instance_uid)",
+    "CREATE INDEX IF NOT EXISTS image_series ON image (series, ordinal, id)",
+)
 NEW = ".dataset.new"  # the database until its tables are there
 
 
@@ -56,6 +60,10 @@ class Writer:
         """What a question answers."""
         return self._db.execute(sql, values).fetchall()
 
+    def each(self, sql: str) -> Iterator[sqlite3.Row]:
+        """As `rows`, one by one: for more than memory should hold."""
+        return self._db.execute(sql)
+
     def row(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> sqlite3.Row | None:
         """The first row of what a question answers."""
         found: sqlite3.Row | None = self._db.execute(sql, values).fetchone()
@@ -72,6 +80,17 @@ class Writer:
             f"INSERT INTO {table} ({columns}) VALUES ({marks})", tuple(values.values())
         ).lastrowid
         return number or 0
+
+    @property
+    def indexed(self) -> bool:
+        """Whether images have their indexes: from when all files of a new data set were looked at."""
+        return self.row("SELECT 1 FROM sqlite_schema WHERE name = 'image_uid'") is not None
+
+    def index_images(self) -> None:
+        """Give images their indexes, unless they have them."""
+        with self.transaction():
+            for sql in IMAGE_INDEXES:
+                self.change(sql)
 
     def setting(self, key: str) -> str | None:
         """What was written down under this key."""
