@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from imaging_data import MissingFolder
 from informatics_gateway.web.research.outcome import At, Outcome
@@ -17,6 +18,8 @@ PATIENT = "Nightingale"
 @dataclass(frozen=True)
 class Waits:
     """Leaves a file, says its process number in place of a count, and waits."""
+
+    places: ClassVar[dict[str, str]] = {"Results go to": "there"}
 
     def __call__(self, folder: Path, at: At) -> Outcome:
         """Never ends by itself."""
@@ -31,6 +34,7 @@ class Looks:
     """Says what it sees of its process; `secret` reaches it, and nobody else."""
 
     secret: str
+    places: ClassVar[dict[str, str]] = {}
 
     def __call__(self, folder: Path, at: At) -> Outcome:
         """Print as a library might, and look."""
@@ -53,6 +57,7 @@ class Fails:
     """Raises what it is told."""
 
     error: type[BaseException]
+    places: ClassVar[dict[str, str]] = {}
 
     def __call__(self, folder: Path, at: At) -> Outcome:
         """Always raises."""

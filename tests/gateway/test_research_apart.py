@@ -16,7 +16,7 @@ from research_deeds import PATIENT, Fails, Looks, Waits
 
 from imaging_data import MissingFolder
 from informatics_gateway.web.research.apart import apart
-from informatics_gateway.web.research.outcome import FAULT, FULL_HINT, Work, attempt
+from informatics_gateway.web.research.outcome import FAULT, FULL_HINT, Ended, Work, attempt
 from informatics_gateway.web.research.tasks import Run, Task, Tasks
 
 
@@ -25,6 +25,11 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let another process find the work of these tests."""
     monkeypatch.setenv("PYTHONPATH", str(Path(research_deeds.__file__).parent))
     monkeypatch.setenv("GANTRY_TEST_SECRET", "s3cret")
+
+
+def at_once(work: Work, folder: Path, at, check) -> Ended:
+    """As `apart`, in this process."""
+    return attempt(work, folder, at)
 
 
 def begun(tasks: Tasks, work: Work) -> Task:
@@ -78,6 +83,26 @@ def test_work_that_is_killed_has_failed_and_the_next_is_done(tmp_path):
     assert ended(second).state == "done"
 
 
+def test_work_that_is_stopped_ends_with_its_process_and_so_does_one_that_waits(tmp_path):
+    tasks = Tasks(tmp_path / "tasks", apart)
+    first, second, third = begun(tasks, Waits()), begun(tasks, Waits()), begun(tasks, Looks(""))
+    wait_for(lambda: first.total)
+    second.stopped.set()
+    assert ended(second).error == "The work was stopped. At: waits for the work before it."
+    assert first.state == "under way"
+    first.stopped.set()
+    assert ended(first).error == f"The work was stopped. At: waiting, 0 of {first.total}."
+    assert gone(first.total)
+    assert (first.hint, first.outcome.facts) == ("Nothing was sent.", {"Results go to": "there"})
+    assert left(first) == []
+    assert ended(third).state == "done"
+
+
+def test_work_ends_before_it_takes_the_room_that_the_line_needs(tmp_path):
+    task = ended(begun(Tasks(tmp_path / "tasks", apart, reserve=1e18), Waits()))
+    assert "room on the disk" in task.error
+
+
 def test_the_end_of_the_gateway_is_the_end_of_the_work(tmp_path):
     command = [sys.executable, research_deeds.__file__, str(tmp_path / "tasks")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as gateway:
@@ -92,12 +117,12 @@ def test_a_fault_is_in_the_log_and_not_on_the_page(tmp_path, caplog):
     with caplog.at_level(logging.ERROR, "gantry.research"):
         task = ended(begun(Tasks(tmp_path / "tasks", apart), Fails(ZeroDivisionError)))
     assert (task.state, task.error, left(task)) == ("failed", FAULT, [])
-    assert "Traceback" in caplog.text
+    assert "research_deeds.py" in caplog.text
     assert "ZeroDivisionError" in caplog.text
     assert PATIENT not in task.error + task.hint
 
 
-@pytest.mark.parametrize("run", [attempt, apart])
+@pytest.mark.parametrize("run", [at_once, apart])
 def test_what_can_go_wrong_is_told_with_what_to_do(tmp_path, run: Run):
     task = ended(begun(Tasks(tmp_path / "tasks", run), Fails(MissingFolder)))
     assert (task.state, task.error, task.hint) == (
@@ -108,6 +133,6 @@ def test_what_can_go_wrong_is_told_with_what_to_do(tmp_path, run: Run):
 
 
 def test_no_room_and_no_memory_are_told(tmp_path):
-    tasks = Tasks(tmp_path / "tasks", attempt)
+    tasks = Tasks(tmp_path / "tasks", at_once)
     assert ended(begun(tasks, Fails(OSError))).hint == FULL_HINT
     assert "memory" in ended(begun(tasks, Fails(MemoryError))).error

@@ -12,7 +12,8 @@ import os
 import pickle
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from ...errors import GantryError
 from ...runners.leftovers import FILE
 from ...runners.supervise import AppProcess, Order
 from . import child
-from .outcome import FAULT, At, Ended, Outcome, Work
+from .outcome import FAULT, At, Check, Ended, Outcome, Work
 
 GOODBYE_S = 10.0
+CHECKS_EVERY_S = 1.0
 log = logging.getLogger("gantry.research")
 
 
@@ -32,11 +34,14 @@ class WorkKilled(GantryError):
     hint = "Memory ran out, or a damaged file crashed what decodes it: begin it again with fewer files."
 
 
-def apart(work: Work, folder: Path, at: At) -> Ended:
-    """Do it in another process and wait for its end.  A fault's trace goes to the log.  Raises OSError."""
+def apart(work: Work, folder: Path, at: At, check: Check) -> Ended:
+    """Do it in another process and wait for its end.  A fault's trace goes to the log.
+
+    What `check` raises ends the process, with all that it started.  Raises OSError.
+    """
     process = AppProcess(_order(folder))
     try:
-        return _heard(process, work, folder, at) or _died(process)
+        return _heard(process, work, folder, at, check) or _died(process)
     finally:
         process.end()
 
@@ -52,7 +57,7 @@ def _order(folder: Path) -> Order:
     )
 
 
-def _heard(process: AppProcess, work: Work, folder: Path, at: At) -> Ended | None:
+def _heard(process: AppProcess, work: Work, folder: Path, at: At, check: Check) -> Ended | None:
     """Say what to do; how it ended, None when the process ends without a word about that."""
     try:
         with os.fdopen(os.dup(process.input), "wb") as orders:
@@ -60,11 +65,22 @@ def _heard(process: AppProcess, work: Work, folder: Path, at: At) -> Ended | Non
     except BrokenPipeError:
         return None
     ear = _Ear(at)
-    with os.fdopen(os.dup(process.output), "rb") as lines:
-        for line in lines:
-            if line.endswith(b"\n") and (ended := ear.hear(json.loads(line))):
-                return ended
+    for line in _lines(process.output, check):
+        if ended := ear.hear(json.loads(line)):
+            return ended
     return None
+
+
+def _lines(output: int, check: Check) -> Iterator[bytes]:
+    """The whole lines of what it says, until it ends."""
+    begun = b""
+    while True:
+        check()
+        if wait([output], CHECKS_EVERY_S):
+            if not (said := os.read(output, 1 << 16)):
+                return
+            *lines, begun = (begun + said).split(b"\n")
+            yield from lines
 
 
 class _Ear:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the work of a task is given, and what comes of it.  Apart, so that a process that does it starts fast."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -14,7 +14,9 @@ CSV = "mapping.csv"  # a download's name
 FAULT = "A fault in Gantry itself; the log of `gantry serve` holds the trace."
 FULL_HINT = "Make room on the disk, then begin it again."
 SMALLER_HINT = "Begin it again with fewer or smaller files."
+SENDING = "sending"  # the step of which something is left where it was sent
 At = Callable[[str], Callable[[int, int], None]]  # say what is done now; gives what tells how far it is
+Check = Callable[[], None]  # raises Stopped where the work is to end now
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,11 @@ class Target:
 
     destination: Destination
     calling: str
+
+    @property
+    def where(self) -> str:
+        """Its name, or the folder that it is."""
+        return str(getattr(self.destination, "path", self.destination.name))
 
 
 @dataclass
@@ -51,6 +58,10 @@ class Ended:
 
 class Work(Protocol):
     """What a task does.  It can be pickled, because another process does it."""
+
+    @property
+    def places(self) -> Mapping[str, str]:
+        """Where its results go, and what it holds back: there to look when it ended too early."""
 
     def __call__(self, folder: Path, at: At) -> Outcome:
         """Do it in the task's folder.  Raises ExplainedError, OSError, MemoryError."""

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from imaging_data import ExplainedError
 
 from ...config import Config
+from ..health import GB
 from ..templates import render
 from .apart import apart
 from .forms import NAMED, PROFILES, Fields, check_token, local_only, research_destinations
@@ -67,7 +68,11 @@ def _forms(router: APIRouter, desk: "_Desk") -> None:
 def _outcomes(router: APIRouter, desk: "_Desk") -> None:
     @router.get("/tasks/{identifier}")
     def task_page(identifier: str) -> str:
-        return render("research/task.html", task=desk.task(identifier))
+        return render("research/task.html", task=desk.task(identifier), token=desk.token)
+
+    @router.post("/tasks/{identifier}/stop")
+    async def stop(identifier: str, request: Request) -> Response:
+        return await desk.stop(request, identifier)
 
     @router.get(f"/tasks/{{identifier}}/{CSV}")
     def mapping(identifier: str) -> FileResponse:
@@ -78,18 +83,19 @@ def _outcomes(router: APIRouter, desk: "_Desk") -> None:
 
 
 class _Desk:
-    """What the pages share: the configuration, the token of their forms, and the work that was begun."""
+    """What the pages share: the configuration, the `token` of their forms, and the work that was begun."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._token = secrets.token_urlsafe(24)
-        self._tasks = Tasks(config.storage.path / "research", apart)
+        self.token = secrets.token_urlsafe(24)
+        self._root, self._reserve = config.storage.path / "research", config.storage.reserve_gb * GB
+        self._tasks = Tasks(self._root, apart, self._reserve)
 
     def page(self, name: str, **values: object) -> str:
         """A page with a form."""
         buttons = sorted({route.called_ae_title for route in self._config.routes})
         about = {"destinations": research_destinations(self._config), "buttons": buttons}
-        return render(name, token=self._token, tasks=self._tasks.latest(), **about, **values)
+        return render(name, token=self.token, tasks=self._tasks.latest(), **about, **values)
 
     def task(self, identifier: str) -> Task:
         """The task, or the answer 404."""
@@ -100,21 +106,28 @@ class _Desk:
 
     async def begin(self, request: Request, name: str, plan: Begin) -> Response:
         """Take the form, begin the work, and lead to its page; or say what is wrong with the form."""
-        check_length(request)
+        check_length(request, self._root.parent, self._reserve)
         async with request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS) as form:
-            check_token(Fields.of(form), self._token)
+            check_token(Fields.of(form), self.token)
             return await run_in_threadpool(self._begin, form, name, plan)
 
     def _begin(self, form: FormData, name: str, plan: Begin) -> Response:
         try:
             task = self._tasks.new(name)
             try:
-                work = plan(self._config, form, task)
+                self._tasks.begin(task, plan(self._config, form, task))
             except BaseException:
-                self._tasks.drop(task)
+                self._tasks.drop(task)  # it would count as waiting
                 raise
         except ExplainedError as error:
             sentence = f"{error} {error.hint}"
             return HTMLResponse(render("error.html", status=422, phrase="Not begun", sentence=sentence), 422)
-        self._tasks.begin(task, work)
         return RedirectResponse(f"{PREFIX}/tasks/{task.id}", 303)
+
+    async def stop(self, request: Request, identifier: str) -> Response:
+        """Stop the work that has not ended, and lead to its page.  Raises the answers 403 and 404."""
+        check_length(request, self._root.parent, 0)
+        async with request.form(max_files=0, max_fields=1) as form:
+            check_token(Fields.of(form), self.token)
+        self.task(identifier).stopped.set()
+        return RedirectResponse(f"{PREFIX}/tasks/{identifier}", 303)

@@ -45,6 +45,8 @@ def deidentification(config: Config, form: FormData, task: Task) -> Deidentifica
     check_places(getattr(target.destination, "path", task.folder), None, csv and outside(csv, config))
     hold = fields.path("hold", "The folder for what is held back") if fields.get("hold") else None
     upload = _save(config, form, task)
+    if upload.names and fields.get("source"):
+        raise WrongForm("Choose files, or give a folder of this machine: not both.")
     return Deidentification(
         source=upload.folder if upload.names else _source(fields),
         upload=upload if upload.names else None,

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Literal
 
 from ...errors import GantryError
-from .outcome import FAULT, At, Ended, Outcome, Work
+from .outcome import FAULT, SENDING, At, Check, Ended, Outcome, Work
 
 MOST_KEPT, MOST_WAITING = 20, 8
+LOOKS_EVERY_S = 0.2  # whether one that waits was stopped
 State = Literal["under way", "done", "failed"]
 
 
@@ -23,15 +24,28 @@ class TooMuchWork(GantryError):
     hint = "Wait until something has ended."
 
 
+class Stopped(GantryError):
+    """The work was stopped."""
+
+
+class DiskFills(Stopped):
+    """The work was stopped, since it took room on the disk that the line needs."""
+
+
 @dataclass
 class Task:
-    """One piece of work.  `folder` is emptied but for the download when it has ended."""
+    """One piece of work.  `folder` is emptied but for the download when it has ended.
+
+    reserve: bytes that stay free on its disk.  stopped: set it to end the work.
+    """
 
     id: str
     name: str
     folder: Path
     began: datetime
-    step: str = "waits"
+    reserve: float
+    stopped: threading.Event = field(default_factory=threading.Event)
+    step: str = "waits for the work before it"
     done: int = 0
     total: int = 0
     state: State = "under way"
@@ -48,18 +62,26 @@ class Task:
 
         return progress
 
+    def check(self) -> None:
+        """Raise Stopped where the work is to end now, with how far it is."""
+        kind = Stopped if self.stopped.is_set() else DiskFills
+        if kind is Stopped or shutil.disk_usage(self.folder).free < self.reserve:
+            far = f", {self.done} of {self.total}" if self.total else ""
+            went = "What had arrived by then stays there: begin it again to send the rest."
+            raise kind(f"At: {self.step}{far}.", hint=went if self.step == SENDING else "Nothing was sent.")
 
-Run = Callable[[Work, Path, At], Ended]
+
+Run = Callable[[Work, Path, At, Check], Ended]
 
 
 class Tasks:
     """The latest tasks, the newest first.  Their folders lie in `root`, which belongs to nobody else.
 
-    run: does the work of one and waits for its end.
+    run: does the work of one and waits for its end.  reserve: bytes that it leaves free on the disk.
     """
 
-    def __init__(self, root: Path, run: Run) -> None:
-        self._root, self._run = root, run
+    def __init__(self, root: Path, run: Run, reserve: float = 0) -> None:
+        self._root, self._run, self._reserve = root, run, reserve
         self._turn, self._one = threading.Lock(), threading.Lock()
         self._tasks: dict[str, Task] = {}
         shutil.rmtree(root, ignore_errors=True)  # what an earlier process left is nobody's
@@ -73,7 +95,7 @@ class Tasks:
             identifier = secrets.token_hex(8)
             folder = self._root / identifier
             folder.mkdir(parents=True, mode=0o700)
-            task = Task(identifier, name, folder, datetime.now(UTC))
+            task = Task(identifier, name, folder, datetime.now(UTC), self._reserve)
             self._tasks[identifier] = task
             self._forget()
             return task
@@ -98,13 +120,25 @@ class Tasks:
 
     def _do(self, task: Task, work: Work) -> None:
         ended = Ended(error=FAULT)  # unless it is known better; the thread's end prints the trace
-        with self._one:
+        try:
+            self._await_turn(task)
             try:
-                ended = self._run(work, task.folder, task.at)
+                task.step = "starts"
+                ended = self._run(work, task.folder, task.at, task.check)
             finally:
-                task.outcome, task.error, task.hint = ended.outcome, ended.error, ended.hint
-                _empty(task)
-                task.state = "failed" if ended.error else "done"
+                self._one.release()
+        except Stopped as stopped:
+            ended = Ended(error=str(stopped), hint=stopped.hint)
+        finally:
+            task.outcome, task.error, task.hint = ended.outcome, ended.error, ended.hint
+            if ended.error:
+                task.outcome = Outcome(dict(work.places))
+            _empty(task)
+            task.state = "failed" if ended.error else "done"
+
+    def _await_turn(self, task: Task) -> None:
+        while not self._one.acquire(timeout=LOOKS_EVERY_S):
+            task.check()
 
     def _forget(self) -> None:
         ended = [task for task in self._tasks.values() if task.state != "under way"]

@@ -10,9 +10,10 @@ from imaging_data.convert import ToDicom, convert_to_dicom
 from imaging_data.deidentify import Deidentified, Key, Mapping, Profile, deidentify_files
 
 from ...sending import Sent, send
-from .outcome import CSV, At, Outcome, Target
+from .outcome import CSV, SENDING, At, Outcome, Target
 
 MOST_NAMED = 200
+RESULTS = "Results go to"
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Uploaded:
 
     def renamed(self, text: str) -> str:
         """The text, with what a file was called in place of what it is kept under."""
+        text = text.replace(f"{self.folder}/", "")
         for kept, name in self.names.items():
             if kept in text:
                 return text.replace(kept, name)
@@ -42,6 +44,11 @@ class Conversion:
     upload: Uploaded
     options: ToDicom
     target: Target
+
+    @property
+    def places(self) -> Names[str, str]:
+        """Where its results go."""
+        return {RESULTS: self.target.where}
 
     def __call__(self, folder: Path, at: At) -> Outcome:
         """Convert what was uploaded, and send it.  Raises as `convert_to_dicom` and `send`."""
@@ -79,12 +86,17 @@ class Deidentification:
     mapping_csv: Path | None
     download: bool
 
+    @property
+    def places(self) -> Names[str, str]:
+        """Where its results and what is held back go."""
+        return {RESULTS: self.target.where, "What is held back is in": str(self.hold)}
+
     def __call__(self, folder: Path, at: At) -> Outcome:
         """De-identify and send.  Raises as `deidentify_files`, `Mapping.save_csv` and `send`."""
         made = folder / "dicom"
         progress = at("taking the patient out")
         done = deidentify_files(self.source, made, self.hold, self.profile, self.key, progress)
-        outcome = self._outcome(done)
+        outcome = self._outcome(done, made)
         csv = self.mapping_csv or (folder / CSV if self.download else None)
         if csv is not None:
             done.mapping.save_csv(csv)
@@ -94,23 +106,25 @@ class Deidentification:
             _deliver(made, self.target, at, outcome)
         return outcome
 
-    def _outcome(self, done: Deidentified) -> Outcome:
+    def _outcome(self, done: Deidentified, made: Path) -> Outcome:
         patients: Mapping = done.mapping
         facts = {
             "Patients": str(len(patients.patients)),
             "Files that went out": str(len(done.out)),
             "Files that were held back": f"{len(done.held)}, in {self.hold}" if done.held else "none",
         }
-        held = [(each.source.name, each.reason) for each in done.held]
-        skipped = [(each.source.name, each.reason) for each in done.skipped]
+        held = [(self._name(each.source), each.reason.replace(f"{made}/", "")) for each in done.held]
+        skipped = [(self._name(each.source), each.reason) for each in done.skipped]
         refused = self.upload.refused if self.upload else []
         return Outcome(facts, _named(held, self.upload), _named([*refused, *skipped], self.upload))
 
+    def _name(self, path: Path) -> str:
+        return str(path.relative_to(self.source)) if path != self.source else path.name
+
 
 def _deliver(made: Path, target: Target, at: At, outcome: Outcome) -> None:
-    sent: Sent = send([made], target.destination, at("sending"), target.calling)
-    where = str(getattr(target.destination, "path", target.destination.name))
-    outcome.facts["Arrived"] = f"{sent.present} of {sent.instances} in {where} ({sent.proof})"
+    sent: Sent = send([made], target.destination, at(SENDING), target.calling)
+    outcome.facts["Arrived"] = f"{sent.present} of {sent.instances} in {target.where} ({sent.proof})"
     outcome.failed += [*sent.failed, *(f"Missing: {uid}" for uid in sent.missing)]
 
 
