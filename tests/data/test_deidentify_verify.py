@@ -10,7 +10,7 @@ from imaging_data.deidentify import Profile, deidentify_files
 from imaging_data.deidentify.profile import CLEAN_PIXELS
 from imaging_data.deidentify.verify import Verification
 
-RESEARCH = Profile.read("research")
+RESEARCH, PHONE = Profile.read("research"), "+49 30 123456"
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +19,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("verify")
     (folder / "in").mkdir()
     texts = {"StudyDescription": "Follow up of the mayor", "OperatorsName": "Quxoperator^Q"}
+    texts["PatientTelephoneNumbers"] = PHONE
     (folder / "in" / "1.dcm").write_bytes(encoded(ct(**texts)))
     other = {"PatientName": "Second^Person", "PatientID": "ANOTHER-2", "StudyInstanceUID": f"{UID_ROOT}.22"}
     (folder / "in" / "2.dcm").write_bytes(
@@ -62,6 +63,13 @@ LEAKS = {
     "an identifier": (lambda d: setattr(d, "StudyID", ID), "name or identifier", "(0020,0010)"),
     "a date": (lambda d: setattr(d, "ContentDate", DATE), "date", "(0008,0023)"),
     "a date and time": (lambda d: setattr(d, "AcquisitionDateTime", f"{DATE}1011"), "date", "(0008,002A)"),
+    "a date in a text": (lambda d: setattr(d, "RescaleType", "on 15.2.1963"), "date", "(0028,1054)"),
+    "a great age": (lambda d: setattr(d, "PatientAge", "093Y"), "great age", "(0010,1010)"),
+    "a telephone": (lambda d: setattr(d, "ImageComments", PHONE), "text", "(0020,4000)"),
+    "private in spite of the safe list": (
+        lambda d: d.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(0x77, "SQ", [Dataset()]),
+        "private attribute", "(0019,1077)",
+    ),
     "a UID": (lambda d: setattr(d, "SynchronizationFrameOfReferenceUID", f"{UID_ROOT}.4"), "UID", "(0020,0200)"),
     "a text": (lambda d: setattr(d, "ImageComments", "Follow up of the mayor"), "text", "(0020,4000)"),
     "private": (
@@ -98,11 +106,23 @@ def test_a_name_in_the_preamble_is_found(made, verification, tmp_path):
     assert [each.place for each in wide.run(tmp_path).findings] == ["byte 0"]
 
 
+def test_the_names_of_files_are_searched_and_what_is_no_dicom_is_said(made, verification, tmp_path):
+    clean = next(iter(made.glob("out/*/*/*.dcm"))).read_bytes()
+    for name in (f"scan of {NAME.lower()}.dcm", f"{UID_ROOT}.1.dcm", "2.25.1.dcm"):
+        (tmp_path / name).write_bytes(clean)
+    (tmp_path / "who.csv").write_text(NAME)
+    done = verification.run(tmp_path)
+    assert {each.kind for each in done.findings} == {"name or identifier", "UID"}
+    assert {each.place for each in done.findings} == {"the name of the file"}
+    assert "files that are no DICOM: 1" in done.not_searched
+
+
 def test_a_short_name_inside_another_word_is_not_meant(tmp_path):
     (tmp_path / "in.dcm").write_bytes(encoded(ct(PatientName="Mary^Ori")))
     result = ct(
         PatientName="X", PatientID="X", StudyDate="19990101", PatientBirthDate="", SOPInstanceUID="1.2.3.9"
     )
+    result.PatientAge = "033Y"
     result.StudyInstanceUID = result.SeriesInstanceUID = result.FrameOfReferenceUID = "1.2.3.4"
     for text, found in (("summary", []), ("of Mary.", ["name or identifier"])):
         result.RescaleType = text
@@ -119,7 +139,8 @@ def test_what_cannot_be_searched_is_said(made, tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "cut.dcm").write_bytes(encoded(ct())[:-9])
     done = Verification(tmp_path / "in").run(made / "out", no_reader)
-    assert {each.partition(":")[0] for each in done.not_searched} >= {"1 originals", "text in some pixels"}
+    said = {each.partition(":")[0] for each in done.not_searched}
+    assert said >= {"originals that are damaged", "text in some pixels"}
     [finding] = Verification(made / "in").run(tmp_path / "in").findings
     assert finding.kind == "damaged: not searched"
 

@@ -142,7 +142,7 @@ def test_an_app_is_found_by_folder_by_its_own_name_and_by_path(apps, name):
 def test_run_skips_and_counts_what_is_not_dicom(apps, study, tmp_path):
     (study / "notes.txt").write_text("not DICOM")
     done = gantry("run", apps / "copies", study, tmp_path / "out")
-    assert "3 instances; 1 files that are not DICOM were skipped" in done.stdout
+    assert "3 instances; skipped what is not DICOM: 1 file" in done.stdout
 
 
 def test_run_does_not_touch_the_input(apps, study, tmp_path):

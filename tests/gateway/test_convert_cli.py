@@ -107,7 +107,7 @@ def test_the_lines_for_python(place, monkeypatch, tmp_path):
 def test_from_dicom_and_labels_to_a_segmentation(tmp_path):
     ct_series(tmp_path / "ct", slices=4)
     status, said = gantry("convert", tmp_path / "ct", tmp_path / "v.nii.gz")
-    assert (status, said) == (0, f"1 series, 1 files in {tmp_path / 'v.nii.gz'}.\n")
+    assert (status, said) == (0, f"1 series, 1 file in {tmp_path / 'v.nii.gz'}.\n")
     image = nibabel.load(tmp_path / "v.nii.gz")
     labels = (np.asarray(image.dataobj) > np.median(image.dataobj)).astype(np.uint8)
     nibabel.save(nibabel.Nifti1Image(labels, image.affine), tmp_path / "labels.nii.gz")
@@ -169,7 +169,7 @@ def test_what_is_left_out_is_said(tmp_path):
     (tmp_path / "in" / "b.png").write_text("none")
     status, said = gantry("convert", tmp_path / "in", tmp_path / "out", "--modality", "OT")
     assert status == 0
-    assert f"1 series, 1 files in {tmp_path / 'out'}; 1 skipped.\nSkipped b.png: " in said
+    assert f"1 series, 1 file in {tmp_path / 'out'}; 1 skipped.\nSkipped b.png: " in said
 
 
 @pytest.mark.parametrize(

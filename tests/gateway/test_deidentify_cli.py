@@ -2,6 +2,7 @@
 """`gantry deidentify`: INPUT OUTPUT is a run, `verify` and `reidentify` are commands, statuses say what became."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -65,6 +66,7 @@ def test_what_is_held_makes_the_status_three(place, tmp_path):
     )
     assert status == 3
     assert "1 held" in output
+    assert re.search(r"^1 patient +$", output, re.MULTILINE)
 
 
 def test_verify_says_where_and_not_what(place):

@@ -17,7 +17,7 @@ from ..errors import AppFailed, GantryError
 from ..store import Journal
 from ..store.journal import FILE_NAME
 from .declared import Check
-from .output import DEFAULT_CONFIG, ConfigOption, JsonOption, print_json, say, table
+from .output import DEFAULT_CONFIG, ConfigOption, JsonOption, counted, print_json, say, table
 from .trial import Trial, run_by_hand, with_gpu
 from .waiting import spinner, step_bar
 
@@ -75,7 +75,7 @@ def list_apps(
             "path",
         )
         rows = [[each[key] for key in columns] for each in map(_in_words, described)]
-        table(f"{len(described)} apps", columns, rows)
+        table(counted(len(described), "app"), columns, rows)
         for each in described:
             if each["error"]:
                 say(f"{each['path']}: {each['error']}")
@@ -171,9 +171,11 @@ def _as_json(trial: Trial) -> dict[str, Any]:
 
 def _show(trial: Trial) -> None:
     results = trial.results
-    skipped = f"; {trial.skipped} files that are not DICOM were skipped" if trial.skipped else ""
+    skipped = f"; skipped what is not DICOM: {counted(trial.skipped, 'file')}" if trial.skipped else ""
     profile = f", profile {results.app.profile}," if results.app.profile else ""
-    say(f"{results.app.name} {results.app.version}{profile} ran on {trial.instances} instances{skipped}.")
+    say(
+        f"{results.app.name} {results.app.version}{profile} ran on {counted(trial.instances, 'instance')}{skipped}."
+    )
     rows = [(each.kind, each.sop_instance_uid, each.file) for each in results.results]
     table(f"results in {trial.output}", ("kind", "SOPInstanceUID", "file"), rows)
     if results.measurements:

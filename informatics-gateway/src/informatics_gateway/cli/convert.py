@@ -15,7 +15,7 @@ from imaging_data import ImagingDataError
 from ..config import Destination, load
 from ..sending import Sent, send
 from ..sending.addressee import find_destination, to_button
-from .output import DEFAULT_CONFIG, ConfigOption, JsonOption, print_json, say
+from .output import DEFAULT_CONFIG, ConfigOption, JsonOption, counted, print_json, say
 from .send import ToOption, show_sent
 from .waiting import counting_bar
 
@@ -264,7 +264,7 @@ def _report(converted: "Converted", output: Path | None, sent: Sent | None, json
         return
     where = "" if output is None else f" in {output}"
     skipped = f"; {len(converted.skipped)} skipped" if converted.skipped else ""
-    say(f"{len(converted.series)} series, {len(converted.files)} files{where}{skipped}.")
+    say(f"{len(converted.series)} series, {counted(len(converted.files), 'file')}{where}{skipped}.")
     for each in converted.skipped[:MOST_SHOWN]:
         say(f"Skipped {each.name}: {each.reason}")
     for note in converted.notes[:MOST_SHOWN]:

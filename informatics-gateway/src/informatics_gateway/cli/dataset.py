@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ..config import DicomwebDestination, load
 from ..errors import BadConfiguration
 from .dataset_serve import serve_dataset
-from .output import DEFAULT_CONFIG, ConfigOption, JsonOption, print_json, say, table
+from .output import DEFAULT_CONFIG, ConfigOption, JsonOption, counted, print_json, say, table
 
 if TYPE_CHECKING:
     from imaging_data.dataset.build import BuildOptions, Fetcher
@@ -179,8 +179,8 @@ def _show(built: "Summary", target: Path) -> None:
         str(target), columns, [*rows, ("all", counts.patients, counts.studies, counts.series, counts.images)]
     )
     say(
-        f"{counts.pictures} pictures, {built.volumes} volumes; {built.duplicates} images repeat another one,"
-        f" {built.across_splits} of them one in another split."
+        f"{counted(counts.pictures, 'picture')}, {counted(built.volumes, 'volume')}; copies of another image:"
+        f" {built.duplicates}, {built.across_splits} of them of one in another split."
     )
     for what, reasons in (
         ("files skipped", built.skipped),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from .output import JsonOption, print_json, say, table
+from .output import JsonOption, counted, print_json, say, table
 from .waiting import counting_bar
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _facts(done: "Deidentified") -> dict[str, Any]:
 
 def _show(done: "Deidentified") -> None:
     rows = [("out", len(done.out)), ("held back", len(done.held)), ("no DICOM instance", len(done.skipped))]
-    table(f"{len(done.mapping.patients)} patients", ("files", "count"), rows)
+    table(counted(len(done.mapping.patients), "patient"), ("files", "count"), rows)
     for reason, count in Counter(each.reason for each in done.held).most_common(MOST_SHOWN):
         say(f"{count} held: {reason}")
     if done.held:
@@ -145,9 +145,9 @@ def verify(
 def _show_findings(done: "Verified") -> None:
     if done.findings:
         rows = [(each.path, each.place, each.kind) for each in done.findings[:MOST_SHOWN]]
-        table(f"{len(done.findings)} findings", ("file", "where", "what"), rows)
+        table(counted(len(done.findings), "finding"), ("file", "where", "what"), rows)
     else:
-        say(f"Nothing of the originals was found in {done.files} files.")
+        say(f"Nothing of the originals was found in {counted(done.files, 'file')}.")
     for each in sorted(done.not_searched):
         say(f"Not searched: {each}.")
 
@@ -174,7 +174,8 @@ def reidentify(
         print_json({"out": len(done.paths), "unknown": done.unknown})
     else:
         say(
-            f"{len(done.paths)} files are their patients' again; {len(done.unknown)} have an unknown pseudonym."
+            f"Given back to their patients: {counted(len(done.paths), 'file')}; "
+            f"with a pseudonym that is not known: {len(done.unknown)}."
         )
     if done.unknown:
         sys.exit(1)

@@ -12,7 +12,7 @@ from ..errors import NoSuchJob
 from ..execute import load_report
 from ..model import Job, JobStatus
 from ..store import Journal
-from .output import DEFAULT_CONFIG, ConfigOption, JsonOption, local_time, print_json, say, table
+from .output import DEFAULT_CONFIG, ConfigOption, JsonOption, counted, local_time, print_json, say, table
 
 app = typer.Typer(help="List, show, retry and cancel jobs.", no_args_is_help=True)
 Number = Annotated[int, typer.Argument(help="The job's number.", metavar="JOB")]
@@ -32,7 +32,7 @@ def list_jobs(
         print_json([summary(job) for job in jobs])
         return
     columns = ("job", "status", "button", "app", "rev", "instances", "created", "what went wrong")
-    table(f"{len(jobs)} jobs", columns, map(_row, jobs))
+    table(counted(len(jobs), "job"), columns, map(_row, jobs))
 
 
 def _row(job: Job) -> tuple[object, ...]:

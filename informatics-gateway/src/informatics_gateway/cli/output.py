@@ -45,6 +45,11 @@ def say(text: str) -> None:
     console.print(escape(text), soft_wrap=True)
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """`1 file`, `2 files`, `2 studies`."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
 def complain(error: ExplainedError) -> None:
     """Print an error's sentence and hint on standard error."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)

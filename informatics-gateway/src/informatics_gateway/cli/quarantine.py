@@ -9,7 +9,7 @@ import typer
 from .. import quarantine
 from ..config import load
 from ..control import ask
-from .output import DEFAULT_CONFIG, ConfigOption, JsonOption, print_json, say, table
+from .output import DEFAULT_CONFIG, ConfigOption, JsonOption, counted, print_json, say, table
 
 app = typer.Typer(help="What was refused, why, and the way back in.", no_args_is_help=True)
 EntryId = Annotated[str, typer.Argument(help="The entry's name.", metavar="ENTRY")]
@@ -23,7 +23,7 @@ def list_entries(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
         print_json([asdict(entry) for entry in entries])
     else:
         rows = [(entry.id, entry.kind, entry.sentence, entry.hint) for entry in entries]
-        table(f"{len(rows)} entries", ("entry", "kind", "reason", "what to do"), rows)
+        table(counted(len(rows), "entry", "entries"), ("entry", "kind", "reason", "what to do"), rows)
 
 
 @app.command()

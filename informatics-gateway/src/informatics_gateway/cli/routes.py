@@ -10,7 +10,7 @@ from imaging_data import Series, find_instances
 
 from ..config import Config, load
 from ..route import check_profiles, explain
-from .output import DEFAULT_CONFIG, ConfigOption, JsonOption, print_json, say, table
+from .output import DEFAULT_CONFIG, ConfigOption, JsonOption, counted, print_json, say, table
 
 app = typer.Typer(help="Try the routes on files.", no_args_is_help=True)
 
@@ -38,7 +38,7 @@ def try_routes(
         rows = [[each[key] for key in columns] for each in verdicts]
         table(f"{len(found.series)} series", ("series", *columns[1:]), rows)
         if found.skipped:
-            say(f"{len(found.skipped)} files that are not DICOM were skipped.")
+            say(f"Skipped what is not DICOM: {counted(len(found.skipped), 'file')}.")
     raise typer.Exit(0 if any(each["matches"] for each in verdicts) else 1)
 
 

@@ -10,7 +10,7 @@ import typer
 from ..config import Destination, load
 from ..sending import Sent, send
 from ..sending.addressee import find_destination, to_button
-from .output import DEFAULT_CONFIG, ConfigOption, JsonOption, print_json, say
+from .output import DEFAULT_CONFIG, ConfigOption, JsonOption, counted, print_json, say
 from .waiting import counting_bar
 
 MOST_SHOWN = 20
@@ -56,17 +56,18 @@ def send_command(
 def show_sent(sent: Sent) -> None:
     """Say what was sent, what is there, and what is not."""
     say(
-        f"{sent.instances} instances in {sent.series} series of {sent.studies} studies, "
+        f"{counted(sent.instances, 'instance')} in {sent.series} series of "
+        f"{counted(sent.studies, 'study', 'studies')}, "
         f"{sent.bytes / 1e6:.1f} MB in {sent.seconds:.1f} s to {sent.destination}."
     )
     say(f"{sent.present} of {sent.instances} are there ({sent.proof}).")
     for count, words in (
-        (sent.skipped, "files are not DICOM."),
-        (sent.repeated, "copies were sent once."),
-        (len(sent.failed), "were not sent:"),
+        (sent.skipped, "Not DICOM"),
+        (sent.repeated, "Copies, sent once"),
+        (len(sent.failed), "Not sent"),
     ):
         if count:
-            say(f"{count} {words}")
+            say(f"{words}: {count}")
     for sentence in (*(f"Missing: {uid}" for uid in sent.missing), *sent.failed)[:MOST_SHOWN]:
         say(sentence)
     if (more := len(sent.missing) + len(sent.failed) - MOST_SHOWN) > 0:

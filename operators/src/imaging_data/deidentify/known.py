@@ -79,13 +79,13 @@ class Known:
         texts = {
             text: tags
             for text, tags in self.texts.items()
-            if not tags & kept and clean_text(text, words) != clean_text(text, frozenset(text_words(text)))
+            if not tags & kept and text_words(clean_text(text, words)) != text_words(text)
         }
         return Known(self.names, identifiers, texts, self.dates, self.uids, self.encoded)
 
 
 def elements(dataset: Dataset, path: str = "", depth: int = 0) -> Iterator[Element]:
-    """Every element but sequences themselves, with its place such as (0008,1115)[0](0008,1150).
+    """Every element, with its place such as (0008,1115)[0](0008,1150); a sequence itself without a value.
 
     Deeper than 32 sequences it does not look; their bytes are searched all the same.
     """
@@ -98,11 +98,12 @@ def elements(dataset: Dataset, path: str = "", depth: int = 0) -> Iterator[Eleme
         except UNREADABLE:
             yield here, dataset, tag, "UN", [], raw if isinstance(raw, bytes) else b""
             continue
-        if isinstance(value, Sequence) and depth < DEEPEST:
+        inside = isinstance(value, Sequence)
+        encoded = b"" if inside or not isinstance(raw, bytes) else raw
+        yield here, dataset, tag, str(element.VR), [] if inside else _texts(value), encoded
+        if inside and depth < DEEPEST:
             for number, item in enumerate(value):
                 yield from elements(item, f"{here}[{number}]", depth + 1)
-        elif not isinstance(value, Sequence):
-            yield here, dataset, tag, str(element.VR), _texts(value), raw if isinstance(raw, bytes) else b""
 
 
 def _texts(value: object) -> list[str]:

@@ -13,6 +13,7 @@ from ..files import read_file
 from ..parts import Parts, split
 from ..values import items_of, text_of
 from .comments import comments
+from .dates import cap_age
 from .instance import patient_of
 from .known import SENTENCE, TABLE, Known, elements
 from .places import files_of
@@ -97,21 +98,26 @@ class Verification:
         on_progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> Verified:
         """Search the file or folder `result`.  words_in_pixels: reads text in pixels."""
-        done, paths = Verified(), files_of(result)
+        done, paths, others = Verified(), files_of(result), 0
+        in_name = _in_name(self._all)
         if words_in_pixels is None:
             done.not_searched.add("text in pixels: not asked for")
         if self._unread:
-            done.not_searched.add(f"{self._unread} originals: damaged")
+            done.not_searched.add(f"originals that are damaged: {self._unread}")
         for number, path in enumerate(paths, start=1):
+            kind = in_name(f"{path.relative_to(result.parent)}")
+            done.findings += [Finding(path, "the name of the file", kind)] if kind else []
             try:
                 parts = split(read_file(path)[0])
                 done.findings += [Finding(path, *each) for each in self._one(parts, words_in_pixels, done)]
                 done.files += 1
             except NotDicom:
-                pass
+                others += 1
             except UnreadableInstance:
                 done.findings.append(Finding(path, "the file", "damaged: not searched"))
             on_progress(number, len(paths))
+        if others:
+            done.not_searched.add(f"files that are no DICOM: {others}")
         return done
 
     def _one(self, parts: Parts, words_in_pixels: Reader | None, done: Verified) -> list[tuple[str, str]]:
@@ -171,13 +177,29 @@ def _encoded(known: Known) -> re.Pattern[bytes] | None:
     return re.compile(b"|".join(sorted(every)), re.IGNORECASE) if every else None
 
 
+def _in_name(known: Known) -> Callable[[str], str]:
+    """What of any original the path of a file says; digits only stand in new UIDs by chance."""
+    words = {word for word in known.names | known.identifiers.keys() if is_long(word) and not word.isdigit()}
+    search = re.compile("|".join(map(bounded, sorted(words)))).search if words else lambda text: None
+    uids = known.uids
+
+    def said(path: str) -> str:
+        if search(path.casefold()):
+            return NAME
+        return (
+            "UID" if any(each.decode() in uids for each in UID.findall(path.encode(errors="replace"))) else ""
+        )
+
+    return said
+
+
 def _in_elements(search: Search, parts: Parts) -> Iterator[tuple[str, str]]:
     kept = _kept(search.profile)
     for dataset, before in ((parts.dataset.file_meta, "file meta "), (parts.dataset, "")):
         for place, owner, tag, vr, values, _ in elements(dataset):
             if tag.is_private and not search.profile.is_safe(owner, tag):
                 yield before + place, "private attribute"
-            if tag in kept and vr not in _DATED:
+            if tag in kept and vr not in _ALWAYS:
                 continue
             for value in values:
                 kind = _kind(search, int(tag), vr, value)
@@ -185,7 +207,7 @@ def _in_elements(search: Search, parts: Parts) -> Iterator[tuple[str, str]]:
                     yield before + place, kind
 
 
-_DATED = ("DA", "DT", "UI")
+_ALWAYS = ("DA", "DT", "UI", "AS")
 
 
 def _kind(search: Search, tag: int, vr: str, value: str) -> str:
@@ -193,6 +215,8 @@ def _kind(search: Search, tag: int, vr: str, value: str) -> str:
     known, small = search.known, value.strip(" \0").casefold()
     if vr == "UI":
         return "UID" if value in known.uids and not search.profile.has(RETAIN_UIDS) else ""
+    if vr == "AS" and cap_age(value) != value and tag not in search.profile.choices:
+        return "great age"
     if vr in ("DA", "DT"):
         return "date" if search.dates and value[:8] in known.dates else ""
     if vr not in LONGER:
