@@ -154,3 +154,11 @@ def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(video, "MOST_FRAMES", 3)
     with pytest.raises(TooLarge, match="more than 3 frames"):
         written(make_video(tmp_path / "b.mp4", *H264), tmp_path)
+
+
+def test_a_playlist_is_not_followed(tmp_path: Path) -> None:
+    """A file that names others is no video, whatever its own name is."""
+    make_video(tmp_path / "another.mp4", *H264)
+    (tmp_path / "a.mp4").write_text("ffconcat version 1.0\nfile another.mp4\n")
+    with pytest.raises(UnreadableInput, match="no video"):
+        next(video_to_dicom(tmp_path / "a.mp4"))

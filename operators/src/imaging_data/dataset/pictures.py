@@ -13,12 +13,13 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..display import Options, Picture, decoded, encode_png, pictures
+from ..display.frames import frame_count
 from ..errors import ImagingDataError, UnsupportedPixels
 from ..files import read_file
 from ..hashing import file_sha256
@@ -35,6 +36,7 @@ AHEAD = 8  # such heaps for each process
 IN_TRANSACTION = 16  # heaps
 FEW = 64  # images that are not worth starting processes for
 PR_SET_PDEATHSIG = 1
+NO_MEMORY = "It needs more memory than there is."
 PENDING = "no_picture = '' AND (sha256 = '' OR (:png AND NOT EXISTS (SELECT 1 FROM picture WHERE image = image.id)))"
 
 
@@ -159,34 +161,40 @@ def _make_all(tasks: list[Task]) -> list[Made]:
 
 def _make(task: Task) -> Made:
     """What can be made of one image.  Nothing is raised: an error would lose its hint between processes."""
+    made: list[dict[str, Any]] = []
     try:
         content, _ = read_file(Path(task.path))
         parts = decoded(split(content))
-        sha256 = hashlib.sha256(content).hexdigest()
-        shown = list(pictures(parts, task.options)) if task.options else []
-        pixels = _pixel_sha256(parts, shown)
-    except ImagingDataError as error:
-        return Made(task.image, no_picture=f"{error.sentence}\n{error.detail}".strip())
-    except MemoryError:
-        return Made(task.image, no_picture="It needs more memory than there is.")
-    try:
-        made = [_write(task, one, len(shown)) for one in shown if task.options]
-    except OSError as error:
-        return Made(task.image, no_room=f"{task.target}: {error.strerror}.")
-    return Made(task.image, sha256, pixels, made)
+        hashed = Hashed.of_stored(parts)
+        for one in pictures(parts, task.options or Options()) if task.options or not hashed.whole else ():
+            hashed.add_picture(one.array)
+            made += [_write(task, one, frame_count(parts.dataset))] if task.options else []
+    except NoRoom as error:
+        return Made(task.image, no_room=error.detail)
+    except (ImagingDataError, MemoryError) as error:
+        for picture in made:
+            (task.target / f"{picture['stem']}.png").unlink(missing_ok=True)
+        said = f"{error.sentence}\n{error.detail}" if isinstance(error, ImagingDataError) else NO_MEMORY
+        return Made(task.image, no_picture=said.strip())
+    return Made(task.image, hashlib.sha256(content).hexdigest(), hashed.text, made)
 
 
-def _write(task: Task, one: Picture, count: int) -> dict[str, Any]:
-    """Write one picture, whole or not at all; an earlier one of a build that was ended is the same."""
+def _write(task: Task, one: Picture, frames: int) -> dict[str, Any]:
+    """Write one picture, whole or not at all; an earlier one of a build that was ended is the same.
+
+    Raises NoRoom.
+    """
     rendering = one.rendering
-    stem = task.uid
-    if count > 1:
-        stem += f"_f{rendering.frame:05d}_w{rendering.view}"
-    content = encode_png(one.array)
-    task.target.mkdir(parents=True, exist_ok=True)
+    several = frames > 1 or (task.options and task.options.window == "all" and rendering.views > 1)
+    stem = task.uid + (f"_f{rendering.frame:05d}_w{rendering.view}" if several else "")
     path = task.target / f"{stem}.png"
-    with renewed(path) as partial:
-        partial.write_bytes(content)
+    try:
+        content = encode_png(one.array)
+        task.target.mkdir(parents=True, exist_ok=True)
+        with renewed(path) as partial:
+            partial.write_bytes(content)
+    except OSError as error:
+        raise NoRoom(f"{task.target}: {error.strerror}.") from error
     return {
         "frame": rendering.frame,
         "stem": stem,
@@ -197,25 +205,45 @@ def _write(task: Task, one: Picture, count: int) -> dict[str, Any]:
     }
 
 
-def _pixel_sha256(parts: Parts, shown: list[Picture]) -> str:
-    """SHA-256 of the stored values, whatever they are encoded in; of a colour image, of its pictures; of floats' bytes.
+class Hashed:
+    """SHA-256 of an image's stored values, whatever they are encoded in; of a colour image, of its pictures.
 
-    "" for an image that is one value throughout: that it is like another says nothing.
+    whole: whether it is of the stored values, so that pictures add nothing.
     """
-    try:
-        stored, _ = stored_values(parts, PixelFormat.of(parts.dataset))
-        arrays: list[NDArray[Any]] = [stored.astype("<i4", copy=False)]
-    except UnsupportedPixels:
-        arrays = [one.array for one in shown or pictures(parts)]
-        if parts.pixels and parts.pixels.keyword != "PixelData":
-            arrays = [np.frombuffer(parts.pixel_bytes, np.uint8)]
-    if all(array.min() == array.max() for array in arrays):
-        return ""
-    found = hashlib.sha256()
-    for array in arrays:
-        found.update(f"{array.shape}".encode())
-        found.update(np.ascontiguousarray(array).data)
-    return found.hexdigest()
+
+    def __init__(self) -> None:
+        self.whole = False
+        self._sha256 = hashlib.sha256()
+        self._alike = True
+
+    @classmethod
+    def of_stored(cls, parts: Parts) -> Self:
+        """The hash of grey values and of floats; one to which nothing was added of what is in colour."""
+        hashed = cls()
+        try:
+            stored, _ = stored_values(parts, PixelFormat.of(parts.dataset))
+            hashed._add(stored.astype("<i4", copy=False))
+        except UnsupportedPixels:
+            if parts.pixels is None or parts.pixels.keyword == "PixelData":
+                return hashed
+            hashed._add(np.frombuffer(parts.pixel_bytes, np.uint8))
+        hashed.whole = True
+        return hashed
+
+    def add_picture(self, array: NDArray[Any]) -> None:
+        """One more picture."""
+        if not self.whole:
+            self._add(array)
+
+    def _add(self, array: NDArray[Any]) -> None:
+        self._alike &= bool(array.min() == array.max())
+        self._sha256.update(f"{array.shape}".encode())
+        self._sha256.update(np.ascontiguousarray(array).data)
+
+    @property
+    def text(self) -> str:
+        """In hexadecimal; "" for an image that is one value throughout: that it is like another says nothing."""
+        return "" if self._alike else self._sha256.hexdigest()
 
 
 def _write_down(writer: Writer, made: Made) -> None:

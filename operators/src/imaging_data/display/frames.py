@@ -4,14 +4,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from math import prod
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate, generate_frames, get_frame
-from pydicom.uid import UID, ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGExtended12Bit
 
 from ..elements import PIXEL_DATA, PixelSpan
 from ..errors import UnreadableInstance, UnsupportedPixels
@@ -19,6 +21,7 @@ from ..files import read_file
 from ..parts import Parts, split
 from ..pixels import GREY, PixelFormat, stored_values
 from ..values import PER_FRAME, SHARED, group_values, items_of, numbers_of, text_of
+from .video import is_video, video_frames
 
 # Pixel Value Transformation (PS3.3 section C.7.6.16.2.9) and Frame VOI LUT (section C.7.6.16.2.10)
 IN_GROUPS = (
@@ -29,6 +32,17 @@ IN_GROUPS = (
     "WindowCenterWidthExplanation",
     "VOILUTFunction",
 )
+DECODED = {
+    "PhotometricInterpretation": "RGB",
+    "PlanarConfiguration": 0,
+    "BitsAllocated": 8,
+    "BitsStored": 8,
+    "HighBit": 7,
+}
+SAME_DECODER = {  # retired transfer syntaxes (PS3.6 Table A-1), whose JPEG the decoder of this one reads, too
+    "1.2.840.10008.1.2.4.53": JPEGExtended12Bit,  # spectral selection
+    "1.2.840.10008.1.2.4.55": JPEGExtended12Bit,  # full progression
+}
 SIZES = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated")
 
 
@@ -37,11 +51,12 @@ def parts_of(source: Path | Dataset | Parts) -> Parts:
 
     Raises NotDicom, UnreadableInstance; UnsupportedPixels for a data set without PixelData.
     """
-    if isinstance(source, Parts):
-        return source
-    if isinstance(source, Path):
-        return split(read_file(source)[0])
-    return _of_dataset(source)
+    if isinstance(source, Dataset):
+        parts = _of_dataset(source)
+    else:
+        parts = source if isinstance(source, Parts) else split(read_file(source)[0])
+    alike = SAME_DECODER.get(parts.transfer_syntax)
+    return replace(parts, transfer_syntax=alike) if alike else parts
 
 
 def _of_dataset(dataset: Dataset) -> Parts:
@@ -73,6 +88,7 @@ def decoded(parts: Parts) -> Parts:
 
     What is not compressed, or not grey, is as it was.  Raises as `pixels.stored_values`.
     """
+    parts = parts_of(parts)
     grey = text_of(parts.dataset, "PhotometricInterpretation") in GREY
     if not grey or parts.pixels is None or not parts.pixels.encapsulated:
         return parts
@@ -100,6 +116,8 @@ def one_frame(parts: Parts, frame: int) -> Parts:
     frames = frame_count(parts.dataset)
     if not 0 <= frame < frames:
         raise UnsupportedPixels(f"Frame {frame} is asked for, counted from 0; it has {frames}.")
+    if is_video(parts.transfer_syntax):
+        return next(islice(every_frame(parts), frame, None))
     if parts.pixels is None or not parts.pixels.encapsulated or frames == 1:
         return _alone(parts, frame, None)
     with _damaged_fragments():
@@ -110,6 +128,9 @@ def one_frame(parts: Parts, frame: int) -> Parts:
 def every_frame(parts: Parts) -> Iterator[Parts]:
     """Each frame alone, as `one_frame` gives it; compressed pixel data are gone through once."""
     frames = frame_count(parts.dataset)
+    if is_video(parts.transfer_syntax):
+        yield from (_of_video(parts, frame, image) for frame, image in enumerate(video_frames(parts)))
+        return
     if parts.pixels is None or not parts.pixels.encapsulated or frames == 1:
         yield from (one_frame(parts, frame) for frame in range(frames))
         return
@@ -136,6 +157,15 @@ def _alone(parts: Parts, frame: int, codestream: bytes | None) -> Parts:
     return replace(
         parts, dataset=header, content=content, pixels=replace(parts.pixels, start=0, stop=len(content))
     )
+
+
+def _of_video(parts: Parts, frame: int, image: NDArray[np.uint8]) -> Parts:
+    header = _copy(_header(parts.dataset, frame))
+    for keyword, value in DECODED.items():
+        header.pop(keyword, None)
+        setattr(header, keyword, value)
+    span = PixelSpan("PixelData", "OB", 0, image.nbytes, False)
+    return Parts(header, ExplicitVRLittleEndian, image.tobytes(), span)
 
 
 def _header(dataset: Dataset, frame: int) -> Dataset:

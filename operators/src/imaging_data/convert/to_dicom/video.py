@@ -44,6 +44,7 @@ METHODS = {  # PS3.3 section C.7.6.1.1.5.1
     "hevc": "ISO_23008_2",
 }
 EVEN = 0.05  # of the time between two frames
+CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi"  # of FFmpeg's; no playlists, which name other files
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def video_to_dicom(source: Path) -> Iterator[Dataset]:
 def _opened(source: Path) -> Iterator[tuple[Any, Any]]:
     av = package("av")
     try:
-        with av.open(str(source)) as container:
+        with av.open(str(source), options={"format_whitelist": CONTAINERS}) as container:
             if not container.streams.video:
                 raise UnreadableInput("It holds no video.")
             yield container, container.streams.video[0]
