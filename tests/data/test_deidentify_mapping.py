@@ -2,15 +2,16 @@
 """Who is who: sealed with the key, readable only where it was asked for, and the way back."""
 
 import csv
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from deidentify_inputs import DATE, ID, KEY, NAME, UID_ROOT, ct, encoded
 from pydicom import Dataset, dcmread
 
 from imaging_data.convert.errors import TargetExists
-from imaging_data.deidentify import Key, Mapping, Profile, deidentify_files
+from imaging_data.deidentify import Key, Mapping, Profile, deidentify_files, mapping
 from imaging_data.deidentify.mapping import Original, UnreadableMapping, check_places
-from imaging_data.deidentify.places import WrongPlace
+from imaging_data.deidentify.places import AlreadyRunning, WrongPlace, locked
 from imaging_data.deidentify.pseudonyms import OtherKey
 from imaging_data.deidentify.reidentify import reidentify, reidentify_files
 
@@ -39,6 +40,17 @@ def test_what_comes_later_is_added(tmp_path):
     _made().save(path, KEY)
     Mapping({"ANOTHER": Original("", "2", "B", 0)}, {}).save(path, KEY)
     assert set(Mapping.read(path, KEY).patients) == {"PSEUDONYM", "ANOTHER"}
+
+
+def test_two_runs_that_save_at_once_take_turns(tmp_path, monkeypatch):
+    path = tmp_path / "who.gmap"
+    others = [Mapping({f"P{number}": Original("", str(number), "", 0)}) for number in range(8)]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda each: each.save(path, KEY), others))
+    assert len(Mapping.read(path, KEY).patients) == 8
+    monkeypatch.setattr(mapping, "PATIENCE_S", 0.0)
+    with locked(tmp_path), pytest.raises(AlreadyRunning):
+        _made().save(path, KEY)
 
 
 @pytest.mark.parametrize(

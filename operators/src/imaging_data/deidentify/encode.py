@@ -6,9 +6,8 @@ from struct import pack
 from pydicom import DataElement, Dataset
 from pydicom.charset import default_encoding
 from pydicom.dataelem import RawDataElement
-from pydicom.dataset import FileMetaDataset
 from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_data_element, write_file_meta_info
+from pydicom.filewriter import write_data_element
 from pydicom.uid import (
     PYDICOM_IMPLEMENTATION_UID,
     UID,
@@ -71,14 +70,14 @@ def _head(tag: int, vr: str | None, length: int, implicit: bool, little: bool) -
 
 
 def _meta(dataset: Dataset, syntax: UID) -> bytes:
-    meta = FileMetaDataset()
-    meta.FileMetaInformationVersion = b"\0\1"
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = (
-        dataset.SOPClassUID,
-        dataset.SOPInstanceUID,
+    """File Meta Information (PS3.10 section 7.1)."""
+    said = (
+        (0x00020001, "OB", b"\0\1"),  # FileMetaInformationVersion
+        (0x00020002, "UI", dataset.SOPClassUID.encode()),
+        (0x00020003, "UI", dataset.SOPInstanceUID.encode()),
+        (0x00020010, "UI", syntax.encode()),
+        (0x00020012, "UI", PYDICOM_IMPLEMENTATION_UID.encode()),
     )
-    meta.TransferSyntaxUID, meta.ImplementationClassUID = syntax, PYDICOM_IMPLEMENTATION_UID
-    buffer = DicomBytesIO()
-    buffer.is_implicit_VR, buffer.is_little_endian = False, True
-    write_file_meta_info(buffer, meta)
-    return buffer.getvalue()
+    even = [(tag, vr, value + b"\0" * (len(value) % 2)) for tag, vr, value in said]
+    body = b"".join(_head(tag, vr, len(value), False, True) + value for tag, vr, value in even)
+    return _head(0x00020000, "UL", 4, False, True) + pack("<L", len(body)) + body

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import time
 import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,12 +13,13 @@ from typing import Self
 
 from ..convert.errors import MissingPackage, TargetExists
 from ..errors import ImagingDataError
-from .places import WrongPlace, locked, replace, writing
+from .places import AlreadyRunning, WrongPlace, locked, replace, writing
 from .pseudonyms import Key, OtherKey
 
 MAGIC = b"GANTRYMAP1"
 FINGERPRINT, NONCE = 16, 12  # bytes
 PURPOSE = b"gantry deidentify mapping"
+PATIENCE_S = 30.0
 COLUMNS = ("pseudonym", "patient_id", "issuer", "name", "days")
 
 
@@ -73,20 +75,28 @@ class Mapping:
     def save(self, path: Path, key: Key) -> None:
         """Add this mapping to the one in `path`, or write a new one, of mode 0600.
 
-        AES-256-GCM (NIST SP 800-38D), with a key derived from `key`.  Raises OtherKey and UnreadableMapping for
-        what is there, CannotWrite, AlreadyRunning while another run does the same, MissingPackage.
+        AES-256-GCM (NIST SP 800-38D), with a key derived from `key`.  Waits while another run does the same, at
+        most `PATIENCE_S`.  Raises OtherKey and UnreadableMapping for what is there, CannotWrite, AlreadyRunning,
+        MissingPackage.
         """
-        with locked(path.absolute().parent):
-            whole = Mapping.read(path, key) if path.exists() else Mapping()
-            whole.add(self)
-            raw = {
-                "patients": {name: asdict(each) for name, each in whole.patients.items()},
-                "uids": whole.uids,
-            }
-            nonce, head = os.urandom(NONCE), _head(key)
-            sealed = _cipher(key).encrypt(nonce, zlib.compress(json.dumps(raw).encode()), head)
-            with writing(path):
-                replace(path, head + nonce + sealed, 0o600)
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                with locked(path.absolute().parent):
+                    return self._add_to(path, key)
+            except AlreadyRunning:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.05)
+
+    def _add_to(self, path: Path, key: Key) -> None:
+        whole = Mapping.read(path, key) if path.exists() else Mapping()
+        whole.add(self)
+        patients = {name: asdict(each) for name, each in whole.patients.items()}
+        plain = json.dumps({"patients": patients, "uids": whole.uids}).encode()
+        nonce, head = os.urandom(NONCE), _head(key)
+        with writing(path):
+            replace(path, head + nonce + _cipher(key).encrypt(nonce, zlib.compress(plain), head), 0o600)
 
     def save_csv(self, path: Path) -> None:
         """Write the patients as CSV, in a new file of mode 0600.  Raises TargetExists, CannotWrite."""
