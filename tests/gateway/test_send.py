@@ -20,7 +20,13 @@ from pynetdicom import AE, evt
 from informatics_gateway.config import Config, DicomwebDestination, DimseDestination, FolderDestination, load
 from informatics_gateway.errors import DestinationRefused, DestinationUnavailable
 from informatics_gateway.sending import send
-from informatics_gateway.sending.addressee import NoSuchButton, NoSuchDestination, find_destination, to_button
+from informatics_gateway.sending.addressee import (
+    HalfCredentials,
+    NoSuchButton,
+    NoSuchDestination,
+    find_destination,
+    to_button,
+)
 
 
 def zipped(path: Path, files: list[Path]) -> Path:
@@ -245,10 +251,25 @@ def test_what_to_names(tmp_path):
     assert other.url == "https://pacs.example/wado/rs"
     button, calling = to_button("LUNGS", load(path))
     assert (button.ae_title, button.port, button.proof, calling) == ("LUNGS", 11112, "response", "HERE")
-    for wrong in ("nothing", "ftp://x", "http://user:secret@host"):
+    assert find_destination("http://[::1]:8042", path)[0].name == "archive"
+    for wrong in (
+        "nothing",
+        "ftp://x",
+        "http://user:secret@host",
+        "http://me@host",
+        "http://h:99999",
+        "http://[",
+    ):
         with pytest.raises(NoSuchDestination) as error:
             find_destination(wrong, path)
         assert "secret" not in str(error.value)
+    for to, credentials in (
+        ("http://h", ("me", None)),
+        ("http://h", (None, "PASS")),
+        ("folder", ("me", "PASS")),
+    ):
+        with pytest.raises(HalfCredentials):
+            find_destination(to, path, *credentials)
     for config in (load(path), Config()):
         with pytest.raises(NoSuchButton):
             to_button("OTHER", config)

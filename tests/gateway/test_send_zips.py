@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Zips that are broken, locked or made to do harm are refused by name, and the rest is sent all the same."""
 
+import errno
+import os
 import struct
 import zipfile
 from pathlib import Path
@@ -85,9 +87,34 @@ def test_an_encrypted_member_is_named_and_the_others_are_read(instances, tmp_pat
 
 def test_a_zip_within_a_zip_is_named(instances, tmp_path):
     inner = make(tmp_path / "inner.zip", whole(instances)).read_bytes()
-    found, reading = read(make(tmp_path / "outer.zip", {"inner.ZIP": inner} | whole(instances)))
+    found, reading = read(make(tmp_path / "outer.zip", {"a.ZIP": inner, "export": inner} | whole(instances)))
     assert len(found) == 3
-    assert "member 1 (inner.ZIP): a zip within a zip" in reading.failed[0]
+    assert ["(a.ZIP): a zip within" in reading.failed[0], "(export): a zip within" in reading.failed[1]] == [
+        True,
+        True,
+    ]
+
+
+def test_what_is_called_a_zip_and_is_none_is_named(tmp_path):
+    (tmp_path / "export.zip").write_bytes(b"")
+    found, reading = read(tmp_path)
+    assert (found, reading.looked_at, reading.skipped) == ([], 1, 0)
+    assert "cut off, or no zip" in reading.failed[0]
+
+
+def test_a_folder_that_cannot_be_read_is_named(instances, tmp_path, monkeypatch):
+    closed, scan = tmp_path / "closed", os.scandir
+    closed.mkdir()
+    (tmp_path / "one.dcm").write_bytes(instances[0].read_bytes())
+
+    def refuse(path):
+        if Path(path) == closed:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    found, reading = read(tmp_path)
+    assert (len(found), reading.failed) == (1, [f"{closed}: Permission denied"])
 
 
 @pytest.mark.parametrize("part", [0.05, 0.5, 0.999])

@@ -146,7 +146,7 @@ class DicomwebClient:
 
 def _hint(response: httpx.Response) -> str | None:
     if response.status_code in (401, 403):
-        return "Correct username and password (or token) of this [[destination]], then `gantry jobs retry`."
+        return "Correct its username and password (or token); a job then goes on by `gantry jobs retry`."
     if response.is_redirect:
         return "Redirects are not followed: set `url` to where the DICOMweb service itself is."
     return None
@@ -171,7 +171,10 @@ def _auth(destination: DicomwebDestination) -> httpx.Auth | Callable[[httpx.Requ
 def _variable(variable: str, name: str) -> str:
     value = os.environ.get(variable)
     if not value:
-        raise BadConfiguration(f"destination {name}: the environment variable {variable} is not set.")
+        raise BadConfiguration(
+            f"destination {name}: the environment variable {variable} is not set.",
+            hint="Set it where the command is run, or the gateway is started.",
+        )
     return value
 
 

@@ -2,6 +2,7 @@
 """The DICOM instances of files, folders and zips, one after the other, each with its file's bytes."""
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -98,7 +99,7 @@ def parcels(paths: Sequence[Path], reading: Reading) -> Iterator[Parcel]:
 
     Raises MissingFolder when a path is not there.
     """
-    for path in files(paths):
+    for path in files(paths, reading.failed):
         try:
             if zips.is_zip(path):
                 for member in zips.members(path):
@@ -112,15 +113,27 @@ def parcels(paths: Sequence[Path], reading: Reading) -> Iterator[Parcel]:
 
 def count(paths: Sequence[Path]) -> int:
     """How many files and members of zips there are to look at."""
-    return sum(zips.count(path) if _looks_like_zip(path) else 1 for path in files(paths))
+    return sum(zips.count(path) if _looks_like_zip(path) else 1 for path in files(paths, []))
 
 
-def files(paths: Sequence[Path]) -> Iterator[Path]:
-    """The files themselves, and those in the folders, in order.  Raises MissingFolder."""
+def files(paths: Sequence[Path], failed: list[str]) -> Iterator[Path]:
+    """The files themselves, and those in the folders, in order; a folder that cannot be read is told to `failed`.
+
+    Raises MissingFolder.
+    """
+
+    def unread(error: OSError) -> None:
+        failed.append(f"{error.filename}: {error.strerror}")
+
     for path in paths:
         if not path.exists():
             raise MissingFolder(f"{path}")
-        yield from [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
+        if path.is_file():
+            yield path
+            continue
+        for folder, folders, names in os.walk(path, onerror=unread):
+            folders.sort()
+            yield from (each for name in sorted(names) if (each := Path(folder, name)).is_file())
 
 
 def _looks_like_zip(path: Path) -> bool:
@@ -135,6 +148,8 @@ def _parcel(source: _Source, reading: Reading) -> Iterator[Parcel]:
     try:
         with closing(source.open()) as file:
             head = source.read(file, len(PREFIX))
+            if head.startswith(zips.MAGIC):  # a zip file itself does not come here
+                raise zips.RefusedMember(f"{source.name}: a zip within a zip is not opened.")
             if not _may_be_dicom(head):
                 raise NotDicom
             parcel = _read(source.name, head + source.read(file))

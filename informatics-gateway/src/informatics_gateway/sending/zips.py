@@ -89,9 +89,9 @@ class Member:
 
 
 def is_zip(path: Path) -> bool:
-    """Whether the file begins as a zip does, whole or not."""
+    """Whether the file begins as a zip does, whole or not, or is called one."""
     with path.open("rb") as file:
-        return file.read(4) in MAGIC
+        return file.read(4) in MAGIC or path.suffix.lower() == ".zip"
 
 
 def members(path: Path, limits: Limits = DEFAULT) -> Iterator[Member]:
@@ -100,7 +100,8 @@ def members(path: Path, limits: Limits = DEFAULT) -> Iterator[Member]:
     try:
         archive = zipfile.ZipFile(path)
     except BROKEN as error:
-        raise RefusedZip(f"{path.name}: {error}.") from error
+        said = "a name in it is not UTF-8" if isinstance(error, UnicodeDecodeError) else error
+        raise RefusedZip(f"{path.name}: {said}.") from error
     with archive:
         infos = [info for info in archive.infolist() if not info.is_dir()]
         _check_size(path, infos, limits)
