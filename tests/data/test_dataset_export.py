@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from builders import enhanced_ct, mr_series
 from datasets import noise, patient
+from pydicom import dcmread
 from pydicom.uid import generate_uid
 
 from imaging_data.convert import segmentation_dataset
@@ -286,7 +287,14 @@ def test_a_real_segmentation_becomes_boxes_round_a_liver(samples, tmp_path):
     assert export(tmp_path / "set", tmp_path / "coco", "coco").cases == {"train": 1}
     said = json.loads((tmp_path / "coco" / "annotations" / "train.json").read_text())
     assert len(said["images"]) == 3
-    names = {one["id"]: one["name"].lower() for one in said["categories"]}
-    largest = max(said["annotations"], key=lambda one: one["area"])
-    assert "liver" in names[largest["category_id"]]
-    assert 0 < largest["area"] <= largest["bbox"][2] * largest["bbox"][3]
+    [liver] = [one["id"] for one in said["categories"] if one["name"] == "Liver"]
+    found = [(one["bbox"], one["area"]) for one in said["annotations"] if one["category_id"] == liver]
+    masks = [mask for mask in dcmread(samples / "seg_ct3slice_liver" / "liver.dcm").pixel_array if mask.any()]
+    expected = []
+    for mask in masks:  # other segments lie over it
+        (top, *_, bottom), (left, *_, right) = (
+            np.flatnonzero(mask.any(axis=axis)).tolist() for axis in (1, 0)
+        )
+        expected.append(([left, top, right - left + 1, bottom - top + 1], mask.sum()))
+    assert sorted(found) == sorted(expected)
+    assert len(expected) == 3

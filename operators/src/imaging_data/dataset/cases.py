@@ -110,9 +110,18 @@ class Case:
     def labels(self, numbers: dict[str, int]) -> NDArray[Any]:
         """The label map (slices, rows, columns) with the number of each name; where segments overlap the last wins.
 
-        Raises ImagingDataError where a segmentation does not lie on the grid or cannot be read.
+        Raises as `masks`.
         """
         found = np.zeros(self.space.shape, np.uint8 if len(numbers) < 256 else np.uint16)
+        for name, mask in self.masks():
+            found[mask] = numbers[name]
+        return found
+
+    def masks(self) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+        """Each segment's name, and where it is (slices, rows, columns).
+
+        Raises ImagingDataError where a segmentation does not lie on the grid or cannot be read.
+        """
         for path in self.segmentations:
             names = _names(path)
             labels = read_segmentation(read_instance(path), self.space)
@@ -120,8 +129,7 @@ class Case:
                 mask = labels.mask(segment.number)
                 if labels.grid is not self.space:
                     mask = self.space.taken_from(mask, labels.grid.affine, nearest=True)
-                found[np.asarray(mask, np.bool_)] = numbers[names[segment.number]]
-        return found
+                yield names[segment.number], np.asarray(mask, np.bool_)
 
 
 def _names(path: Path) -> dict[int, str]:

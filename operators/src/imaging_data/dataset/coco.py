@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """COCO detection files (https://cocodataset.org/#format-data): a box round each segment on each slice."""
 
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import ImagingDataError
 from .cases import Case, Exported, Tally, cases_of, numbers_for, pictures_of, put
@@ -13,12 +13,14 @@ from .database import Database
 from .json_files import write_json
 from .split import SPLITS
 
+Boxes = dict[int, list[tuple[int, list[int], int]]]  # by slice: category, box and pixels of each segment
+
 
 def write_coco(database: Database, output: Path) -> Exported:
     """`output`/annotations/SPLIT.json and the pictures of every series that was segmented.
 
-    A segment has one box on each slice that shows it, however many pieces it has there: x, y, width, height in
-    pixels, from the upper left corner; `area` counts its pixels.  Where segments overlap, pixels are the last one's.
+    A segment has one box on each slice that shows it, however many pieces it has there, and whatever overlaps it: x,
+    y, width, height in pixels, from the upper left corner; `area` counts its pixels.
     Series without a segmentation are left out: nobody looked for something there.
     """
     tally = Tally()
@@ -29,15 +31,25 @@ def write_coco(database: Database, output: Path) -> Exported:
             tally.left_out["It has no labels." if not case.segmentations else "It is no volume."] += 1
             continue
         try:
-            labels = case.labels(numbers)
+            boxes = _boxes(case, numbers)
         except ImagingDataError as error:
             tally.left_out[str(error)] += 1
             continue
         tally.cases[case.split] += 1
-        _add(files[case.split], database, case, labels, output)
+        _add(files[case.split], database, case, boxes, output)
     for split, said in files.items():
         write_json(said, output / "annotations" / f"{split}.json")
     return tally.exported()
+
+
+def _boxes(case: Case, numbers: dict[str, int]) -> Boxes:
+    found: Boxes = defaultdict(list)
+    for name, mask in case.masks():
+        for place in np.flatnonzero(mask.any(axis=(1, 2))).tolist():
+            rows, columns = np.nonzero(mask[place])
+            box = [columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1]
+            found[place].append((numbers[name], [int(value) for value in box], len(rows)))
+    return found
 
 
 def _empty(numbers: dict[str, int]) -> dict[str, list[dict[str, Any]]]:
@@ -49,7 +61,7 @@ def _add(
     said: dict[str, list[dict[str, Any]]],
     database: Database,
     case: Case,
-    labels: NDArray[Any],
+    boxes: Boxes,
     output: Path,
 ) -> None:
     for picture in pictures_of(database, case):
@@ -59,7 +71,7 @@ def _add(
         said["images"].append(
             {"id": image, "file_name": name, "width": picture["columns"], "height": picture["rows"]}
         )
-        for number, box, area in boxes_of(labels[picture["place"]]):
+        for number, box, area in boxes[picture["place"]]:
             said["annotations"].append(
                 {
                     "id": len(said["annotations"]) + 1,
@@ -71,13 +83,3 @@ def _add(
                     "segmentation": [],
                 }
             )
-
-
-def boxes_of(slice_labels: NDArray[Any]) -> list[tuple[int, list[int], int]]:
-    """Number, box (x, y, width, height) and area in pixels of each label of a slice (rows, columns)."""
-    found = []
-    for number in np.unique(slice_labels[slice_labels > 0]).tolist():
-        rows, columns = np.nonzero(slice_labels == number)
-        box = [columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1]
-        found.append((int(number), [int(value) for value in box], len(rows)))
-    return found

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frames of video in DICOM (PS3.5 sections A.4.5 to A.4.12), decoded by PyAV where that is installed."""
+"""Frames of video in DICOM (PS3.5 section A.4), decoded by PyAV where that is installed."""
 
 from collections.abc import Iterator
 from io import BytesIO
