@@ -168,8 +168,15 @@ def header(*shape: int, kind: str = "<f8") -> bytes:
     return bytes(content)
 
 
-NRRD = b"NRRD0004\ntype: short\ndimension: 3\nsizes: 2 2 2\nencoding: raw\nspace: left-posterior-superior\n"
-MHD = b"ObjectType = Image\nNDims = 3\nDimSize = 2 2 2\nElementType = MET_SHORT\nElementDataFile = "
+NRRD = (
+    b"NRRD0004\ntype: short\ndimension: 3\nsizes: 2 2 2\nencoding: raw\nendian: little\n"
+    b"space: left-posterior-superior\nspace directions: (1,0,0) (0,1,0) (0,0,1)\n"
+)
+MHD = (
+    b"ObjectType = Image\nNDims = 3\nDimSize = 2 2 2\nElementSpacing = 1 1 1\nElementType = MET_SHORT\n"
+    b"ElementDataFile = "
+)
+OUTSIDE = NRRD + b"data file: /etc/passwd\n\n"
 HARMFUL = {
     "empty.nii": (b"", UnreadableInput),
     "text.nii": (b"text " * 99, UnreadableInput),
@@ -181,6 +188,7 @@ HARMFUL = {
     "cut.nii.gz": (gzip.compress(header(9, 9, 9) + bytes(9**3 * 8))[:-30], UnreadableInput),
     "bomb.nii.gz": (gzip.compress(header(1000, 1000, 1000) + bytes(64)), TooLarge),  # 8 GB
     "wide.nii": (header(32767, 32767, 32767) + bytes(64), TooLarge),
+    "pair.nii": (header(2, 2, 2).replace(b"n+1\0", b"ni1\0") + bytes(64), UnreadableInput),
     "negative.nii": (header(-5, 5, 5) + bytes(64), UnsupportedValues),
     "empty.npy": (b"", UnreadableInput),
     "object.npy": (
@@ -195,9 +203,15 @@ HARMFUL = {
     ),
     "text.nrrd": (b"text", UnreadableInput),
     "short.nrrd": (NRRD + b"\n123", UnreadableInput),
-    "outside.nrrd": (NRRD + b"data file: /etc/passwd\n\n", UnreadableInput),
+    "outside.nrrd": (OUTSIDE, UnreadableInput),
+    "late.nhdr": (OUTSIDE.replace(b"space:", b"#" * 70_000 + b"\nspace:"), UnreadableInput),
+    "endless.nhdr": (OUTSIDE.replace(b"space:", b"#" * (1 << 20) + b"\nspace:"), UnreadableInput),
+    "returns.nhdr": (OUTSIDE.replace(b"\n", b"\r"), UnreadableInput),
+    "return.nhdr": (OUTSIDE.replace(b"data file", b"# \rdata file"), UnreadableInput),
     "outside.nhdr": (NRRD + b"data file: ../secret.raw\n\n", UnreadableInput),
     "outside.mhd": (MHD + b"/etc/passwd\n", UnreadableInput),
+    "indented.mhd": (MHD.replace(b"ElementData", b"  ElementData") + b"/etc/passwd\n", UnreadableInput),
+    "endless.mhd": (b"Comment = " + b"#" * (1 << 20) + b"\n" + MHD + b"/etc/passwd\n", UnreadableInput),
     "list.mhd": (MHD + b"LIST\n/etc/passwd\n", UnreadableInput),
     "huge.mha": (MHD.replace(b"2 2 2", b"60000 60000 60000") + b"LOCAL\n12", TooLarge),
     "short.mha": (MHD + b"LOCAL\n12", UnreadableInput),
@@ -219,9 +233,13 @@ def test_colours_and_arrays_without_a_place_are_refused(tmp_path):
     np.save(tmp_path / "a.npy", ramp(2, 3, 4))
     with pytest.raises(NoPlace):
         to_dicom(tmp_path / "a.npy", tmp_path / "out")
-    (tmp_path / "a.json").write_text('{"affine": [[1, 2], [3, 4]]}')
+    for place in ('{"affine": [[1, 2], [3, 4]]}', "[" * 100_000):
+        (tmp_path / "a.json").write_text(place)
+        with pytest.raises(NoPlace):
+            to_dicom(tmp_path / "a.npy", tmp_path / "out")
+    (tmp_path / "b.mha").write_bytes(MHD.replace(b"ElementSpacing = 1 1 1\n", b"") + b"LOCAL\n" + bytes(16))
     with pytest.raises(NoPlace):
-        to_dicom(tmp_path / "a.npy", tmp_path / "out")
+        to_dicom(tmp_path / "b.mha", tmp_path / "out")
     image = SimpleITK.GetImageFromArray(np.zeros((2, 3, 4, 3), np.uint8), isVector=True)
     SimpleITK.WriteImage(image, str(tmp_path / "a.mha"))
     with pytest.raises(UnsupportedValues):

@@ -82,9 +82,12 @@ def test_there_and_back_again(tmp_path, affine, kind, seed, modality):
     through_zero=st.booleans(),
 )
 @example(np.array([-3.1582937101109623e-150]), False)
+@example(np.array([-9007199254740990, -9007199254740980]), False)
 def test_values_are_exact_or_within_half_a_step(values, through_zero):
     rescale = rescale_of(values, through_zero)
-    assert max(len(decimal(number)) for number in (rescale.slope, rescale.intercept)) <= 16
+    for number in (rescale.slope, rescale.intercept):
+        assert len(decimal(number)) <= 16
+        assert float(decimal(number)) == number
     back = rescale.stored(values).astype(np.float64) * rescale.slope + rescale.intercept
     error = np.abs(back - values.astype(np.float64)).max()
     float64 = np.spacing(np.abs(values.astype(np.float64)).max())  # the comparison's own rounding
@@ -241,6 +244,29 @@ def test_a_file_that_does_not_say_where_it_lies_is_converted_with_a_warning(tmp_
     nibabel.save(image, tmp_path / "a.nii")
     [note] = to_dicom(tmp_path / "a.nii", tmp_path / "out").notes
     assert "left and right" in note
+
+
+def test_a_file_that_says_two_places_is_converted_with_a_warning(tmp_path):
+    image = nibabel.Nifti1Image(ramp(2, 3, 4), np.eye(4))
+    image.set_sform(np.diag([2.0, 2.0, 2.0, 1.0]), 1)
+    image.set_qform(np.diag([2.0, 2.0, 2.0, 1.0]), 1)
+    nibabel.save(image, tmp_path / "same.nii")
+    assert to_dicom(tmp_path / "same.nii", tmp_path / "same").notes == ()
+    image.set_qform(np.diag([-2.0, 2.0, 2.0, 1.0]), 1)
+    nibabel.save(image, tmp_path / "other.nii")
+    [note] = to_dicom(tmp_path / "other.nii", tmp_path / "other").notes
+    assert "two places" in note
+
+
+@pytest.mark.parametrize("size", [0.0, -1.0, np.nan])
+def test_a_size_that_is_none_is_refused_where_the_place_follows_from_it(tmp_path, size):
+    image = nibabel.Nifti1Image(ramp(2, 3, 4), np.eye(4))
+    for qform_code in (0, 1):
+        image.header["sform_code"], image.header["qform_code"] = 0, qform_code
+        image.header["pixdim"][2] = size
+        (tmp_path / "a.nii").write_bytes(image.header.binaryblock + bytes(4) + ramp(2, 3, 4).tobytes())
+        with pytest.raises(ShearedGrid, match="not above 0"):
+            to_dicom(tmp_path / "a.nii", tmp_path / "out")
 
 
 @pytest.mark.parametrize(

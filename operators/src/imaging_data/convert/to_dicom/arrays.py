@@ -17,8 +17,9 @@ from .voxels import Voxels, check_shape
 
 ITK_ENDINGS = (".nrrd", ".nhdr", ".mha", ".mhd")
 NUMPY_ENDINGS = (".npy",)
-HEAD = 1 << 16  # bytes of a file that may hold its header
-DATA_FILE = re.compile(rb"^(?:data ?file|ElementDataFile)\s*[:=]\s*(.*?)\s*$", re.MULTILINE | re.IGNORECASE)
+HEAD = 1 << 20  # bytes of a file that may hold its header
+DATA_FILE = re.compile(rb"\s*(?:data ?file|ElementDataFile)\s*[:=]\s*(.*?)\s*", re.IGNORECASE)
+SPACING = re.compile(rb"^\s*(?:spacings|space directions|ElementSpacing|ElementSize)\s*[:=]", re.IGNORECASE)
 ELSEWHERE = re.compile(r"[/\\%\0]|^LIST|^\.|^$")
 LARGEST_JSON = 1 << 20
 
@@ -33,10 +34,12 @@ def read_itk(path: Path) -> Voxels:
     """The voxels of an NRRD or MetaImage file of 2 to 4 dimensions; its space is LPS.
 
     Raises UnreadableInput for a file that is damaged, or whose data lie outside its folder; TooLarge before
-    anything of that size is read; ShearedGrid, UnsupportedValues, MissingPackage.
+    anything of that size is read; NoPlace, ShearedGrid, UnsupportedValues, MissingPackage.
     """
     itk = package("SimpleITK")
     data_files(path)
+    if not any(map(SPACING.match, _head(path))):
+        raise NoPlace("It does not say how far apart its voxels are.", "Save it again with its spacing.")
     reader = itk.ImageFileReader()
     reader.SetFileName(str(path))
     reader.SetImageIO("MetaImageIO" if path.suffix.lower().startswith(".mh") else "NrrdImageIO")
@@ -73,20 +76,28 @@ def itk_affine(image: Any) -> Affine:
 def data_files(path: Path) -> list[Path]:
     """The file that holds the data of an NRRD or MetaImage header; none where they follow the header.
 
-    Raises UnreadableInput where that is not a file beside it: it may be anybody's.
+    Raises UnreadableInput where that is not a file beside it: it may be anybody's.  Whatever line may name a file is
+    looked at, since the readers take more than the formats allow.
     """
-    with path.open("rb") as file:
-        head = file.read(HEAD)
-    if path.suffix.lower() in (".nrrd", ".nhdr"):
-        head = head.replace(b"\r\n", b"\n").partition(b"\n\n")[0]
-    found = DATA_FILE.search(head)
-    name = found[1].decode("utf-8", "replace") if found else "LOCAL"
+    nrrd, lines = path.suffix.lower() in (".nrrd", ".nhdr"), _head(path)
+    naming = [line for line in lines if b"datafile" in line.replace(b" ", b"").lower()]
+    if not (b"" in lines if nrrd else naming):
+        raise UnreadableInput("Its header has no end.")
+    if not naming:
+        return []
+    found = DATA_FILE.fullmatch(naming[0]) if len(naming) == 1 or not nrrd else None
+    name = found[1].decode("utf-8", "replace") if found else ""
     if name.upper() == "LOCAL":
         return []
     beside = path.with_name(name) if not ELSEWHERE.search(name) else path
     if beside == path or beside.is_symlink() or not beside.is_file():
         raise UnreadableInput("Its data are in a file that is not beside it, or in several.")
     return [beside]
+
+
+def _head(path: Path) -> list[bytes]:
+    with path.open("rb") as file:
+        return file.read(HEAD).splitlines()  # at a carriage return alone, too, as the readers do
 
 
 def read_numpy(path: Path, affine: Affine | None = None) -> Voxels:
@@ -113,6 +124,6 @@ def _affine_beside(path: Path) -> Affine | None:
         return None
     try:
         found = np.array(json.loads(beside.read_text("utf-8"))["affine"], np.float64)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise NoPlace(f"{beside.name} holds no affine.") from None
     return found if found.shape == (4, 4) else None

@@ -17,7 +17,7 @@ SIGNED, UNSIGNED = np.dtype("<i2"), np.dtype("<u2")
 LEVELS = 65535
 AT_ONCE = 1 << 22  # values
 LARGEST = 1e300
-LARGEST_EXACT = 1 << 53  # whole numbers that float64 tells apart
+LARGEST_EXACT = 10**15  # whole numbers below it have room in a decimal string, with their sign
 
 
 class NotNumbers(UnreadableInput):
