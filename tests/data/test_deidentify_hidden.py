@@ -47,6 +47,8 @@ PLACES = {
     "a number said to be text": (0x00180088, "LO", b"HIV positive"),
     "a date in a text": (0x00181020, "LO", f"build {DATE}".encode()),
     "its own UID in a text": (0x00281055, "LO", f"of {UID_ROOT}.1 ".encode()),
+    "the institution in a text": (0x00281055, "LO", b"by Saint HOSPITAL "),
+    "another identifier in a text": (0x00281055, "LO", b"was HIV-4711"),
     "a URL": (0x00081190, "UR", f"http://pacs.hospital/studies/{UID_ROOT}.2 ".encode()),
     "an element of a message": (0x00041511, "UI", f"{UID_ROOT}.1 ".encode()),
 }
@@ -55,10 +57,12 @@ PLACES = {
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("profile", [BASIC, RESEARCH], ids=lambda profile: profile.name)
 def test_it_is_found_where_it_hides(place, profile):
-    content = _out(_raw(ct(), *PLACES[place]), profile)
-    assert not any(
-        text in content for text in (NAME.encode(), UID_ROOT.encode(), DATE.encode(), b"HIV", b"hospital")
-    )
+    other = Dataset()
+    other.PatientID = "HIV-4711"
+    dataset = ct(InstitutionName="Saint Hospital", OtherPatientIDsSequence=[other])
+    content = _out(_raw(dataset, *PLACES[place]), profile)
+    left = (NAME.encode(), UID_ROOT.encode(), DATE.encode(), b"HIV", b"hospital", b"HOSPITAL")
+    assert not any(text in content for text in left)
 
 
 def test_who_gave_the_identifiers_goes():
@@ -172,6 +176,13 @@ def test_comments_in_compressed_frames_go_and_their_pixels_and_colours_stay(tmp_
     (tmp_path / "out.dcm").write_bytes(head + before.pixel_bytes + tail)
     [finding] = Verification(tmp_path / "in.dcm", KEY).run(tmp_path / "out.dcm").findings
     assert finding.kind == "name, identifier or text"
+
+
+def test_a_transfer_syntax_that_is_none_is_held_back():
+    content = encoded(ct()).replace(b"1.2.840.10008.1.2.1", b"1.2.Zzyzxmark.1.2.1")
+    parts = split(content)
+    with pytest.raises(HeldBack, match="transfer syntax"):
+        encode(deidentify(parts.dataset, RESEARCH, KEY).dataset, parts)
 
 
 def test_speech_is_held_back():

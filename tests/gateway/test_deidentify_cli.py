@@ -106,6 +106,7 @@ def test_the_csv_says_who_is_who(place):
         (["--key-file", "key", "--new-key"], KeyExists),
         (["--key-file", "key", "--mapping", "new/who"], WrongPlace),
         (["--key-file", "key", "--mapping-csv", "new/who.csv"], WrongPlace),
+        (["--key-file", "new/key", "--new-key"], WrongPlace),
         (["--key-file", "key", "--mapping-csv", "who.csv"], TargetExists),
         (["--key-file", "other", "--new-key", "--mapping", "who"], OtherKey),
     ],

@@ -65,7 +65,7 @@ def run(
 
     chosen = Profile.read(profile)
     files_of(source)  # what is not there is said before a key is made
-    check_places(target, mapping, mapping_csv)
+    check_places(target, mapping, mapping_csv, key_file)
     key = Key.new(key_file) if new_key else Key.read(key_file)
     if mapping is not None and mapping.exists():
         Mapping.read(mapping, key)  # refuses one of another key before anything is written

@@ -4,6 +4,7 @@
 from struct import pack
 
 from pydicom import DataElement, Dataset
+from pydicom._uid_dict import UID_dictionary
 from pydicom.charset import default_encoding
 from pydicom.dataelem import RawDataElement
 from pydicom.filebase import DicomBytesIO
@@ -16,8 +17,9 @@ from pydicom.uid import (
 )
 
 from ..elements import LONG, UNDEFINED
-from ..parts import Parts
+from ..parts import GE_PRIVATE_IMPLICIT, Parts
 from .comments import without_comments
+from .holding import HeldBack
 
 PREAMBLE = b"\0" * 128 + b"DICM"
 TAGS = {"PixelData": 0x7FE00010, "FloatPixelData": 0x7FE00008, "DoubleFloatPixelData": 0x7FE00009}
@@ -27,8 +29,11 @@ DELIMITER = 0xFFFEE0DD
 def encode(dataset: Dataset, parts: Parts) -> bytes:
     """The file: new file meta information, `dataset`, and the pixel data of `parts`, without comments in them.
 
-    Deflated data sets are written without deflation; every other transfer syntax stays.
+    Deflated data sets are written without deflation; every other transfer syntax stays.  Raises HeldBack for one
+    that is not known.
     """
+    if parts.transfer_syntax not in (*UID_dictionary, GE_PRIVATE_IMPLICIT):
+        raise HeldBack("Its transfer syntax is none of PS3.5.")
     deflated = parts.transfer_syntax == DeflatedExplicitVRLittleEndian
     syntax = ExplicitVRLittleEndian if deflated else parts.transfer_syntax
     implicit, little = map(bool, dataset.original_encoding)

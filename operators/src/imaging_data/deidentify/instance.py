@@ -9,7 +9,7 @@ from pydicom.uid import BasicVoiceAudioWaveformStorage, GeneralAudioWaveformStor
 from ..errors import InvalidIdentifier
 from ..identifiers import check_uid
 from ..instances import IDENTIFIERS
-from ..values import text_of
+from ..values import items_of, text_of
 from .actions import Cleaner, Patient
 from .holding import HeldBack
 from .profile import CLEAN_PIXELS, CLEAN_STRUCTURED, FULL_DATES, RETAIN_UIDS, Profile
@@ -18,9 +18,12 @@ from .stamps import stamp
 from .words import own_words
 
 CONTENT = "ContentSequence"
-OWN_UIDS = ["SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID"]
-OWN_DATES = ["StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate"]
 SPEECH = (BasicVoiceAudioWaveformStorage, GeneralAudioWaveformStorage)
+OWN = {  # by the option with which they stay
+    RETAIN_UIDS: ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID"),
+    FULL_DATES: ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate"),
+    "retain-institution-identity": ("InstitutionName",),
+}
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,7 @@ def deidentify(dataset: Dataset, profile: Profile, key: Key) -> Changed:
     _check_content(dataset, profile)
     patient, name = patient_of(dataset, key), text_of(dataset, "PatientName")
     rules, items = profile.rules(text_of(dataset, "SOPClassUID")), profile.rules()
-    cleaner = Cleaner(
-        profile, key, patient, rules, items, own_words(dataset) | _own_numbers(dataset, profile)
-    )
+    cleaner = Cleaner(profile, key, patient, rules, items, own_words(dataset) | _own_texts(dataset, profile))
     cleaner.clean(dataset, rules)
     _name_patient(dataset, profile, patient)
     stamp(dataset, profile)
@@ -60,11 +61,12 @@ def patient_of(dataset: Dataset, key: Key) -> Patient:
     return Patient((issuer, patient_id), key.pseudonym(*parts), key.days(*parts))
 
 
-def _own_numbers(dataset: Dataset, profile: Profile) -> frozenset[str]:
-    """UIDs and dates of the instance, where they do not stay: what names it in a text."""
-    uids = [] if profile.has(RETAIN_UIDS) else OWN_UIDS
-    dates = [] if profile.has(FULL_DATES) else OWN_DATES
-    return frozenset(text_of(dataset, keyword) for keyword in [*uids, *dates]) - {""}
+def _own_texts(dataset: Dataset, profile: Profile) -> frozenset[str]:
+    """What else names it as a whole, in small letters: other identifiers; UIDs, dates, where they do not stay."""
+    keywords = [keyword for option, each in OWN.items() if not profile.has(option) for keyword in each]
+    said = [text_of(dataset, keyword) for keyword in keywords]
+    said += [text_of(item, "PatientID") for item in items_of(dataset, "OtherPatientIDsSequence")]
+    return frozenset(text.strip().casefold() for text in said) - {""}
 
 
 def _name_patient(dataset: Dataset, profile: Profile, patient: Patient) -> None:

@@ -112,9 +112,11 @@ class Mapping:
             replace(path, text.getvalue().encode(), 0o600)
 
 
-def check_places(target: Path, mapping: Path | None, mapping_csv: Path | None) -> None:
-    """Raise WrongPlace for a mapping inside `target`, from where it would go out, TargetExists for an old CSV."""
-    for path in (mapping, mapping_csv):
+def check_places(
+    target: Path, mapping: Path | None, mapping_csv: Path | None, key_file: Path | None = None
+) -> None:
+    """Raise WrongPlace for a secret inside `target`, from where it would go out, TargetExists for an old CSV."""
+    for path in (mapping, mapping_csv, key_file):
         if path is not None and path.resolve().is_relative_to(target.resolve()):
             raise WrongPlace(f"{path} lies in {target}.")
     if mapping_csv is not None and mapping_csv.exists():
