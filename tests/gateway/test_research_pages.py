@@ -82,17 +82,27 @@ def test_pictures_and_zips_become_dicom_in_the_chosen_place(served, tmp_path):
     with zipfile.ZipFile(archive, "w") as zipped:
         zipped.writestr("../../a.bmp", picture("BMP"))
         zipped.writestr("notes.txt", "text")
-    files = {"one.png": picture("PNG"), "two.jpg": picture("JPEG"), "more.zip": archive.getvalue()}
+        zipped.writestr("damaged.bmp", picture("BMP"), zipfile.ZIP_STORED)
+    content = archive.getvalue()
+    damaged = content[: content.rfind(b"BM") + 60] + b"damaged" + content[content.rfind(b"BM") + 67 :]
+    files = {
+        "more.zip": damaged,
+        "one.png": picture("PNG"),
+        "two.jpg": picture("JPEG"),
+        "three.bmp": picture("BMP"),
+    }
     out = {"to": "folder", "folder": str(tmp_path / "out")}
     page = ended(
         served, post(served, "convert", files, modality="OT", PatientID="P/1", more="StudyID=7", **out)
     )
     made = [dcmread(path) for path in (tmp_path / "out").rglob("*.dcm")]
-    assert len(made) == 3, page
+    assert len(made) == 4, page
     assert {(str(each.PatientID), str(each.StudyID), each.Modality) for each in made} == {("P/1", "7", "OT")}
     said = words(page)
-    assert f"Arrived 3 of 3 in {tmp_path}/out" in said
-    assert "Left out more.zip/notes.txt" in said
+    assert f"Arrived 4 of 4 in {tmp_path}/out" in said
+    assert "Left out more.zip/damaged.bmp A member of a zip file is refused." in said
+    assert "more.zip/notes.txt" in said
+    assert "00000" not in said, "nothing is left of a file that could not be read"
     assert left(served) == []
 
 

@@ -65,9 +65,11 @@ class DicomwebSource(DicomwebClient):
         self._check(response, "searching")
         try:
             page = response.json()
-        except ValueError as error:
-            raise DestinationUnavailable(f"{self.name}: its answer cannot be read.") from error
-        return page if isinstance(page, list) else []
+        except ValueError:
+            page = None
+        if not isinstance(page, list):  # to take it for the end would be to miss what is there
+            raise DestinationUnavailable(f"{self.name}: its answer cannot be read.")
+        return page
 
     def _fetch(self, instance: Instance, path: Path) -> None:
         study, series, uid = instance

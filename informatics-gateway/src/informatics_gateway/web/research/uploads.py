@@ -43,6 +43,7 @@ class Upload:
     names: dict[str, str] = field(default_factory=dict)
     refused: list[tuple[str, str]] = field(default_factory=list)
     _bytes: int = 0
+    _kept: int = 0
 
     def take(self, name: str, file: IO[bytes]) -> None:
         """Keep one file, or what is in it when it is a zip."""
@@ -55,30 +56,39 @@ class Upload:
     def _unzip(self, name: str, path: Path) -> None:
         try:
             for member in zips.members(path):
-                self._member(f"{name}/{PurePosixPath(member.info.filename).name}", member)
+                self._member(name, path, member)
         except zips.RefusedZip as error:
             self.refused.append((name, str(error).replace(path.name, name)))
 
-    def _member(self, name: str, member: zips.Member) -> None:
+    def _member(self, name: str, path: Path, member: zips.Member) -> None:
+        called = f"{name}/{PurePosixPath(member.info.filename).name}"
         try:
             with closing(member.open()) as file:
-                self._keep(name, _Checked(member, file))
+                self._keep(called, _Checked(member, file))
         except zips.RefusedMember as error:
-            self.refused.append((name, str(error)))
+            self.refused.append((called, str(error).replace(path.name, name)))
 
     def _keep(self, name: str, file: "IO[bytes] | _Checked") -> Path:
         if len(self.names) >= MOST_FILES:
             raise TooMuchUploaded(f"More than {MOST_FILES} files.")
         ending = ENDING.search("".join(PurePosixPath(name.lower()).suffixes[-2:]))
-        path = self.folder / f"{len(self.names) + len(self.refused) + 1:06}{ending[0] if ending else ''}"
+        self._kept += 1
+        path = self.folder / f"{self._kept:06}{ending[0] if ending else ''}"
+        try:
+            self._write(path, file)
+        except zips.RefusedMember:
+            path.unlink()  # what there is of it is no file of anybody's
+            raise
+        self.names[path.name] = name
+        return path
+
+    def _write(self, path: Path, file: "IO[bytes] | _Checked") -> None:
         with path.open("xb") as kept:
             while chunk := file.read(CHUNK):
                 self._bytes += len(chunk)
                 if self._bytes > self.room:
                     raise TooMuchUploaded(f"There is room for {self.room / 1e9:.1f} GB.")
                 kept.write(chunk)
-        self.names[path.name] = name
-        return path
 
 
 @dataclass
