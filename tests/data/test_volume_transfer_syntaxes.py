@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from builders import ct_series
 from pydicom import dcmread, dcmwrite
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import ExplicitVRBigEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from imaging_data import UnreadableInstance, UnsupportedTransferSyntax, Volume, find_instances, read_volume
@@ -132,8 +133,25 @@ def test_damaged_compressed_pixel_data_are_refused_by_name(tmp_path):
     path = ct_series(tmp_path, 1, 32, 32)[0]
     dataset = dcmread(path)
     dataset.compress(JPEG2000Lossless, encoding_plugin="pylibjpeg")
-    dataset.PixelData = dataset.PixelData[:60] + b"\0" * (len(dataset.PixelData) - 60)
+    dataset.PixelData = (
+        dataset.PixelData[:60] + b"\0" * (len(dataset.PixelData) - 64) + dataset.PixelData[-4:]
+    )
     dataset["PixelData"].is_undefined_length = True
     dataset.save_as(path)
     with pytest.raises(UnreadableInstance, match=f"{path.name}: Its compressed pixel data cannot be decoded"):
+        _read(path)
+
+
+@pytest.mark.parametrize("syntax", [JPEGLSLossless, JPEG2000Lossless])
+def test_a_codestream_that_is_cut_off_is_refused(tmp_path, syntax):
+    """Decoders make up the rest of it: here most of an image of noise."""
+    stored = np.random.default_rng(1).integers(0, 4096, (1, 32, 32)).astype(np.uint16)
+    path = ct_series(tmp_path, 1, 32, 32, pixels=stored)[0]
+    dataset = dcmread(path)
+    dataset.compress(syntax)
+    [codestream] = generate_frames(dataset.PixelData, number_of_frames=1)
+    dataset.PixelData = encapsulate([codestream[: len(codestream) // 2]])
+    dataset["PixelData"].is_undefined_length = True
+    dataset.save_as(path)
+    with pytest.raises(UnreadableInstance, match=f"{path.name}: The codestream of frame 1 is cut off"):
         _read(path)

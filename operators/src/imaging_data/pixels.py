@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
+from pydicom.encaps import generate_frames
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import (
     UID,
@@ -25,6 +26,8 @@ from .values import numbers_of, values_of
 NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian)
 GREY = ("MONOCHROME1", "MONOCHROME2")
 EXACT_IN_FLOAT32 = 24  # bits
+JPEG = "1.2.840.10008.1.2.4."  # what UIDs of transfer syntaxes with codestreams begin with
+END, END_WITHIN = b"\xff\xd9", 64  # the marker, and of how many last bytes: some pad what is behind it
 
 
 @dataclass(frozen=True)
@@ -136,9 +139,25 @@ def _without_unused_bits(container: NDArray[Any], form: PixelFormat) -> NDArray[
     return raised >> (form.bits_allocated - form.bits_stored)
 
 
+def check_codestreams(data: bytes, frames: int, transfer_syntax: str) -> None:
+    """Raise UnreadableInstance when a frame of JPEG, JPEG-LS or JPEG 2000 lacks the marker at its end.
+
+    It is cut off then, and decoders make up what is missing, in silence.
+    """
+    if not transfer_syntax.startswith(JPEG):
+        return
+    try:
+        whole = [END in frame[-END_WITHIN:] for frame in generate_frames(data, number_of_frames=frames)]
+    except (ValueError, IndexError) as error:
+        raise UnreadableInstance(f"Its compressed frames cannot be told apart ({error}).") from error
+    if not all(whole):
+        raise UnreadableInstance(f"The codestream of frame {whole.index(False) + 1} is cut off.")
+
+
 def _decoded(parts: Parts, form: PixelFormat) -> NDArray[Any]:
     """Compressed frames, decoded (PS3.5 section A.4)."""
     data = bytes(parts.pixel_bytes)
+    check_codestreams(data, form.frames, parts.transfer_syntax)
     if parts.transfer_syntax in jpeg2000.TRANSFER_SYNTAXES:
         frames = jpeg2000.decode(data, form.shape, form.bits_stored, form.dtype())
         if frames is not None:

@@ -11,7 +11,7 @@ from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
 from ..errors import UnreadableInstance, UnsupportedPixels
 from ..parts import Parts
-from ..pixels import NATIVE, check_transfer_syntax
+from ..pixels import NATIVE, check_codestreams, check_transfer_syntax
 from ..values import numbers_of, text_of
 from .palette import from_palette
 from .rendering import Options, Picture, Rendering, Rule
@@ -64,6 +64,7 @@ def _decoded(parts: Parts, photometric: str, options: Options) -> NDArray[Any]:
     plain = syntax in (*NATIVE, RLELossless)
     if known["samples_per_pixel"] != 3 or (plain and photometric in IN_CODESTREAMS):
         raise UnsupportedPixels(f"It is {photometric} with SamplesPerPixel {known['samples_per_pixel']}.")
+    check_codestreams(bytes(parts.pixel_bytes), 1, syntax)
     as_ohif = options.like == "ohif" and plain and photometric == "YBR_FULL"
     try:
         array, _ = get_decoder(syntax).as_array(bytes(parts.pixel_bytes), raw=as_ohif, **known)
