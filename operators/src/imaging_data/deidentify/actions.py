@@ -4,6 +4,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from pydicom import DataElement, Dataset
 from pydicom.charset import python_encoding
@@ -292,11 +293,9 @@ def _vr(dataset: Dataset, tag: BaseTag) -> str:
 
     "" where PS3.6 does not know the attribute, or where text or anything else stands in place of numbers.
     """
-    try:
-        known = dictionary_VR(tag)
-    except KeyError:
+    known, raw = _dictionary_vr(tag), dataset.get_item(tag)
+    if not known:
         return ""
-    raw = dataset.get_item(tag)
     said = known if raw.VR in (None, "UN") or tag in (PATIENT_ID, PATIENT_NAME) else str(raw.VR)
     if known == "SQ" or said == "SQ":
         return "SQ" if known == said else ""
@@ -306,6 +305,15 @@ def _vr(dataset: Dataset, tag: BaseTag) -> str:
         said = known
     plain = NUMBERS.get(said) or NUMBERS.get(known)
     return said if plain is None or not isinstance(raw.value, bytes) or plain.fullmatch(raw.value) else ""
+
+
+@lru_cache(4096)
+def _dictionary_vr(tag: BaseTag) -> str:
+    """The VR by PS3.6, "" where it does not know the attribute."""
+    try:
+        return dictionary_VR(tag)
+    except KeyError:
+        return ""
 
 
 def _hides_items(raw: DataElement | RawDataElement) -> bool:

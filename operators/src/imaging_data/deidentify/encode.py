@@ -40,7 +40,7 @@ def encode(dataset: Dataset, parts: Parts) -> bytes:
     body = DicomBytesIO()
     body.is_implicit_VR, body.is_little_endian = implicit, little
     encodings = dataset.get("SpecificCharacterSet", default_encoding)
-    for tag in sorted(dataset.keys()):
+    for tag in sorted(dataset.keys(), key=int):
         element = dataset.get_item(tag)
         if _is_as_read(element, implicit, little):
             body.write(_head(tag, element.VR, len(element.value), implicit, little) + element.value)
