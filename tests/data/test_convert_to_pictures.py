@@ -2,6 +2,7 @@
 """Pictures become Secondary Capture: the same pixels, and a JPEG's own bytes."""
 
 import io
+import struct
 import zlib
 from pathlib import Path
 
@@ -242,7 +243,29 @@ def tiff_that_claims(rows: int, columns: int) -> bytes:
     return bytes(content)
 
 
+def tiff_without_its_end() -> bytes:
+    """A TIFF in four compressed strips that names the first of them alone."""
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, GREY8, compression="zlib", rowsperstrip=5)
+    content = bytearray(buffer.getvalue())
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        for name in ("StripOffsets", "StripByteCounts"):
+            tag = file.pages.first.tags[name]
+            content[tag.offset + 4 : tag.offset + 12] = struct.pack("<2L", 1, tag.value[0])
+    return bytes(content)
+
+
+def animated_png() -> bytes:
+    """A PNG of two pictures."""
+    buffer = io.BytesIO()
+    first, second = (Image.fromarray(page) for page in (GREY8, GREY8[::-1]))
+    first.save(buffer, "PNG", save_all=True, append_images=[second])
+    return buffer.getvalue()
+
+
 HARMFUL = {
+    "animated.png": (animated_png(), UnreadableInput),
+    "part.tif": (tiff_without_its_end(), UnreadableInput),
     "empty.png": (b"", UnreadableInput),
     "text.jpg": (b"not a picture", UnreadableInput),
     "bomb.png": (png_that_claims(60_000, 60_000), TooLarge),

@@ -90,6 +90,8 @@ def _plain(path: Path) -> Page:
 
 def _page(image: Image.Image, path: Path) -> Page:
     if image.format == "PNG":
+        if getattr(image, "is_animated", False):
+            raise UnreadableInput("It is animated.", "Save it as a video, or each frame as a picture.")
         return Page(*_samples(image))
     orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     if image.format == "BMP":

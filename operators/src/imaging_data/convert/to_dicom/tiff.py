@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pages of a TIFF file (TIFF 6.0), read by tifffile."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,6 +53,9 @@ def _packages() -> Iterator[None]:
 def _page(page: Any) -> Page:
     rows, columns = page.imagelength, page.imagewidth
     check_page(rows, columns, page.samplesperpixel * max(1, page.bitspersample // 8))
+    parts, there = math.prod(page.chunked), len(page.dataoffsets)
+    if there < parts:  # tifffile would leave them black
+        raise UnreadableInput(f"{there} of a page's {parts} parts are there.")
     array = page.asarray(maxworkers=1)
     if page.axes == "SYX":  # a plane for each colour
         array = np.moveaxis(array, 0, -1)
