@@ -14,6 +14,7 @@ from pydicom.uid import MPEG4HP41, VLWholeSlideMicroscopyImageStorage
 from imaging_data.deidentify import HeldBack, Profile, pixels
 from imaging_data.deidentify.frames import Frames
 from imaging_data.deidentify.pixels import clean_pixels, words_in_pixels
+from imaging_data.deidentify.reading import Reading
 from imaging_data.deidentify.text import Word
 from imaging_data.parts import Parts, split
 
@@ -30,7 +31,7 @@ def tesseract() -> None:
 def no_words(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """OCR that finds nothing; what it was given."""
     read: list[object] = []
-    monkeypatch.setattr(pixels, "read_words", lambda picture: read.append(picture) or [])
+    monkeypatch.setattr(pixels, "read_words", lambda picture, languages: read.append(picture) or [])
     monkeypatch.setattr(pixels, "is_installed", lambda: True)
     return read
 
@@ -70,7 +71,7 @@ def test_real_localizer_with_a_name(samples: Path) -> None:
     text = before == 32767
     assert (text & (after == before)).sum() <= text.sum() // 50
     assert np.array_equal(after[:, 60:], before[:, 60:])
-    assert "scott" not in words_in_pixels(clean)
+    assert "scott" not in words_in_pixels(clean, Reading())
 
 
 @pytest.mark.usefixtures("tesseract")
@@ -133,20 +134,6 @@ def test_said_to_be_burned_in_and_not_found_is_held() -> None:
         clean_pixels(parts, BASIC)
 
 
-@pytest.mark.usefixtures("tesseract")
-def test_overlay_with_text_goes_and_one_without_stays() -> None:
-    """Clean graphics: overlays are read as pictures are."""
-    for text, kept in (("KAUFMAN SCOTT", False), ("", True)):
-        page = Page(np.zeros((80, 320), np.uint8))
-        page.write(text, (20, 20), 24, 255)
-        parts = ct_slice(tissue((80, 320)))
-        parts.dataset.add_new((0x6000, 0x0010), "US", 80)
-        parts.dataset.add_new((0x6000, 0x0011), "US", 320)
-        bits = np.packbits(page.pixels > 127, bitorder="little").tobytes()
-        parts.dataset.add_new((0x6000, 0x3000), "OW", bits)
-        assert ((0x6000, 0x3000) in clean_pixels(parts, BASIC).dataset) == kept
-
-
 def test_plain_slice_is_not_read_unless_somebody_drew_into_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """OCR costs a second: slices as the scanner made them go without, whatever their noise."""
     read = no_words(monkeypatch)
@@ -170,7 +157,7 @@ def test_text_that_stays_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
         (doubtful, "may be text"),
         (Word("AB12", 90, 0, 0, 99, 99), "covers"),
     ):
-        monkeypatch.setattr(pixels, "read_words", lambda picture, found=found: [found])
+        monkeypatch.setattr(pixels, "read_words", lambda picture, languages, found=found: [found])
         with pytest.raises(HeldBack, match=reason) as held:
             clean_pixels(parts_of(np.full((100, 100), 9, np.uint8)), BASIC)
         assert found.text not in str(held.value)
@@ -182,11 +169,10 @@ def test_what_cannot_be_read_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
     slide = parts_of(
         grey, SOPClassUID=VLWholeSlideMicroscopyImageStorage, ImageType=["ORIGINAL", "PRIMARY", "LABEL"]
     )
-    cut, odd, window = parts_of(grey, Rows=64), parts_of(grey), parts_of(grey, PixelRepresentation=None)
-    for element, value in ((0x0010, 0), (0x0011, 0), (0x3000, b"12")):
-        odd.dataset.add_new((0x6000, element), "OW" if element == 0x3000 else "US", value)
+    cut, window = parts_of(grey, Rows=64), parts_of(grey, PixelRepresentation=None)
     for parts, reason in (
-        (odd, "damaged"),
+        (parts_of(grey, BitsStored=None), "damaged"),
+        (parts_of(grey, BitsAllocated=1, BitsStored=1, HighBit=0, Rows=64, Columns=128), "bits"),
         (window, "pixels"),
         (parts_of(grey, MPEG4HP41), "4.102"),
         (slide, "label"),

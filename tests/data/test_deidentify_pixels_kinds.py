@@ -17,12 +17,14 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
     RLELossless,
     RTDoseStorage,
+    SegmentationStorage,
     UltrasoundImageStorage,
 )
 
 from imaging_data.deidentify.encode import encode
 from imaging_data.deidentify.frames import Frames, rectangles
 from imaging_data.deidentify.pixels import clean_pixels, words_in_pixels
+from imaging_data.deidentify.reading import Reading
 from imaging_data.deidentify.regions import device_rules, is_plain_slice
 from imaging_data.deidentify.text import Word, with_lines
 from imaging_data.parts import Parts, split
@@ -115,7 +117,7 @@ def test_rectangles_stay_inside(boxes: list[tuple[int, int, int, int]]) -> None:
 def test_overlay_in_unused_bits_goes() -> None:
     """An overlay in bit 12 of pixels with 12 bits; the values below it stay."""
     values = tissue((64, 64)).astype(np.uint16)
-    parts = parts_of(values | np.uint16(1 << 12), BitsStored=12, HighBit=11, Modality="SEG")
+    parts = parts_of(values | np.uint16(1 << 12), BitsStored=12, HighBit=11)
     parts.dataset.add_new((0x6000, 0x0102), "US", 12)
     frames = Frames.of(parts)
     assert frames.clear_overlay_bits()
@@ -127,9 +129,9 @@ def test_overlay_in_unused_bits_goes() -> None:
 def test_what_shows_nothing_is_not_read() -> None:
     """Dose grids and labels are no pictures."""
     dose = parts_of(np.zeros((4, 4), np.uint16), SOPClassUID=RTDoseStorage)
-    labels = parts_of(np.zeros((4, 4), np.uint8), Modality="SEG")
+    labels = parts_of(np.zeros((4, 4), np.uint8), SOPClassUID=SegmentationStorage)
     assert [clean_pixels(dose, BASIC), clean_pixels(labels, BASIC)] == [dose, labels]
-    assert words_in_pixels(labels) == []
+    assert words_in_pixels(labels, Reading()) == []
 
 
 def test_device_rules_are_sound() -> None:

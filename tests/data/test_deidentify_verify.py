@@ -133,7 +133,7 @@ def test_a_short_name_inside_another_word_is_not_meant(tmp_path):
 
 
 def test_what_cannot_be_searched_is_said(made, tmp_path):
-    def no_reader(parts: object) -> list[str]:
+    def no_reader(parts: object, reading: object) -> list[str]:
         raise UnsupportedTransferSyntax("JPEG")
 
     (tmp_path / "in").mkdir()
@@ -146,8 +146,8 @@ def test_what_cannot_be_searched_is_said(made, tmp_path):
 
 
 def test_words_in_pixels_are_compared(made, verification):
-    assert verification.run(made / "out", lambda parts: ["chest"]).findings == []
-    found = verification.run(made / "out", lambda parts: [NAME.lower(), "second"]).findings
+    assert verification.run(made / "out", lambda parts, reading: ["chest"]).findings == []
+    found = verification.run(made / "out", lambda parts, reading: [NAME.lower(), "second"]).findings
     assert {each.kind for each in found} == {"text in pixels"}
     assert len(found) == 2
 

@@ -10,19 +10,32 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.pixels.processing import apply_color_lut
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian
+from pydicom.pixels.processing import apply_color_lut, convert_color_space
+from pydicom.uid import (
+    JPEG2000,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLSNearLossless,
+)
 
 from ..elements import PixelSpan
 from ..errors import UnreadableInstance, UnsupportedPixels
 from ..parts import Parts
 from ..pixels import NATIVE, check_transfer_syntax
-from ..values import numbers_of
+from ..values import numbers_of, text_of
 
 AS_STORED: dict[str, Any] = {"correct_unused_bits": False}
 GREATEST = 4 << 30  # bytes of decoded frames
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 OVERLAYS = range(0x6000, 0x6020, 2)  # groups
+LOSSY = {  # LossyImageCompressionMethod by transfer syntax
+    JPEGBaseline8Bit: "ISO_10918_1",
+    JPEGExtended12Bit: "ISO_10918_1",
+    JPEGLSNearLossless: "ISO_14495_1",
+    JPEG2000: "ISO_15444_1",
+}
 STALE = {  # of pixels that are others now
     "SmallestImagePixelValue",
     "LargestImagePixelValue",
@@ -77,15 +90,40 @@ class Frames:
         Of colours the luminance and the brightest sample; of grey values beyond 8 bits the whole range and what
         lies between the 1st and the 99th of a hundred.
         """
-        frame = self.stored[number]
+        frame = self._shown(self.stored[number])
         if self.photometric == "PALETTE COLOR":
             frame = _eight_bits(apply_color_lut(frame[..., 0], self.dataset))
         if frame.shape[-1] == 1:
             return [_spread(frame[..., 0], *ends) for ends in self._ends_of(number, frame)]
-        bright = frame[..., 0] if self.photometric.startswith("YBR") else frame.max(axis=-1)
-        grey = frame[..., 0] if self.photometric.startswith("YBR") else frame @ LUMINANCE
-        shown = [_eight_bits(bright), np.asarray(grey).astype(np.uint8)]
+        frame = _eight_bits(frame)
+        if self.photometric.startswith("YBR"):
+            frame = convert_color_space(frame, "YBR_FULL", "RGB")
+        shown = [np.asarray(frame.max(axis=-1)), (frame @ LUMINANCE).astype(np.uint8)]
         return shown[:1] if np.array_equal(shown[0], shown[1]) else shown
+
+    def _shown(self, stored: NDArray[Any]) -> NDArray[Any]:
+        """`stored` without the bits beside those of the grey value (PS3.5 section 8.1.1)."""
+        above, unused = self._unused_bits
+        return (stored << above) >> unused if unused else stored
+
+    @property
+    def _unused_bits(self) -> tuple[int, int]:
+        """How many lie above the grey value, and how many in all; none where what the instance says is nonsense."""
+        allocated, stored, high = (
+            int(self.dataset[key].value) for key in ("BitsAllocated", "BitsStored", "HighBit")
+        )
+        sound = 0 < stored <= high + 1 <= allocated
+        return (allocated - high - 1, allocated - stored) if sound else (0, 0)
+
+    def hidden(self) -> Picture | None:
+        """Where bits beside the grey values are set, white on black; None where they only carry on the sign."""
+        above, unused = self._unused_bits
+        if not unused:
+            return None
+        grey = (1 << (int(self.dataset.HighBit) + 1)) - (1 << (unused - above))
+        extended = self._shown(self.stored) << (unused - above)
+        found = (self.stored != extended) & ((self.stored & _as(~grey, self.stored)) != 0)
+        return found.any(axis=(0, -1)) * np.uint8(255) if found.any() else None
 
     def _ends_of(self, number: int, frame: NDArray[Any]) -> list[tuple[float, float]]:
         """What is shown black and white: as it was at first, because noise that text is taken out of has none."""
@@ -97,10 +135,6 @@ class Frames:
             self._ends[number] = ends
         return self._ends[number]
 
-    def overlays(self) -> list[Picture]:
-        """The overlay planes that lie in the dataset (PS3.3 section C.9.2), white on black."""
-        return [plane for group in OVERLAYS if (plane := _overlay(self.dataset, group)) is not None]
-
     def blacken(self, mask: Mask) -> None:
         """Make `mask` (rows, columns) black in all frames: the value among those stored that shows darkest."""
         if not self.stored.flags.writeable:
@@ -110,31 +144,38 @@ class Frames:
     def _black(self) -> NDArray[Any]:
         if self.photometric == "PALETTE COLOR":
             used = np.unique(self.stored)
-            colours = apply_color_lut(used, self.dataset).reshape(len(used), -1)
+            colours = apply_color_lut(self._shown(used), self.dataset).reshape(len(used), -1)
             return np.asarray(used[colours.astype(np.int64).sum(axis=1).argmin()])
         if self.photometric.startswith("YBR"):
             middle = 1 << (int(self.dataset.BitsStored) - 1)
             return np.array([0, middle, middle], self.stored.dtype)
-        if self.photometric == "MONOCHROME1":
-            return np.asarray(self.stored.max())
-        return np.asarray(self.stored.min() if self.photometric == "MONOCHROME2" else 0, self.stored.dtype)
+        if not self.photometric.startswith("MONOCHROME"):
+            return np.zeros((), self.stored.dtype)
+        shown = self._shown(self.stored)
+        darkest = shown.argmax() if self.photometric == "MONOCHROME1" else shown.argmin()
+        return np.asarray(self.stored.flat[darkest])
 
     def clear_overlay_bits(self) -> bool:
         """Take overlays out of bits of the pixels that hold no grey value (retired, PS3.3 C.9.2).  Whether any."""
         bits = sum({1 << bit for bit in _overlay_bits(self.dataset)})
-        if not bits:
-            return False
-        whole = np.array((1 << int(self.dataset.BitsAllocated)) - 1 - bits)
-        self.stored = self.stored & whole.astype(f"u{self.stored.dtype.itemsize}").view(self.stored.dtype)
-        return True
+        if bits:
+            self.stored = self.stored & _as(~bits, self.stored)
+        return bool(bits)
+
+    def clear_hidden(self) -> None:
+        """Nothing stays beside the grey values."""
+        above, unused = self._unused_bits
+        self.stored = self._shown(self.stored) << (unused - above)
 
     def parts_again(self) -> Parts:
         """The instance with these frames, uncompressed; its attributes are changed in place.
 
         What was not compressed keeps its transfer syntax, else it is Explicit VR Little Endian.
-        LossyImageCompression stays as it was: what was lost is lost.
+        What was lost is lost, and LossyImageCompression says it still.
         """
         dataset, syntax = self.dataset, self.parts.transfer_syntax
+        if syntax in LOSSY and text_of(dataset, "LossyImageCompression") != "01":
+            _say_lossy(dataset, LOSSY[syntax], self.stored.nbytes / max(1, len(self.parts.pixel_bytes)))
         syntax = syntax if not syntax or syntax in NATIVE else ExplicitVRLittleEndian
         kept = self.stored.dtype.newbyteorder(">" if syntax == ExplicitVRBigEndian else "<")
         data = self.stored.astype(kept, copy=False).tobytes()
@@ -169,14 +210,19 @@ def _check_size(dataset: Dataset) -> None:
     allocated = (numbers_of(dataset, "BitsAllocated", 1) or (0,))[0]
     size = np.prod(counts) * allocated / 8
     if allocated not in (8, 16, 32) or size <= 0:
-        raise UnsupportedPixels("It does not say how its pixels are stored.")
+        raise UnsupportedPixels(
+            "It does not say how its pixels are stored, or in bits that are not read here."
+        )
     if size > GREATEST:
         raise UnsupportedPixels(f"Its frames are larger than {GREATEST >> 30} GiB.")
 
 
 def _eight_bits(values: NDArray[Any]) -> Picture:
-    """Colours of 8 or 16 bits as 8."""
-    return (values >> 8).astype(np.uint8) if values.dtype.itemsize > 1 else values.astype(np.uint8)
+    """Colours of more than 8 bits as 8: files differ in how many of 16 they use."""
+    most = max(255, int(values.max(initial=0)))
+    return (
+        values.astype(np.uint8) if most == 255 else (values.astype(np.uint32) * 255 // most).astype(np.uint8)
+    )
 
 
 def _spread(stored: NDArray[Any], low: float, high: float) -> Picture:
@@ -186,13 +232,16 @@ def _spread(stored: NDArray[Any], low: float, high: float) -> Picture:
     return spread
 
 
-def _overlay(dataset: Dataset, group: int) -> Picture | None:
-    if (group, 0x3000) not in dataset or (group, 0x0010) not in dataset or (group, 0x0011) not in dataset:
-        return None
-    rows, columns = int(dataset[group, 0x0010].value), int(dataset[group, 0x0011].value)
-    bits = np.unpackbits(np.frombuffer(bytes(dataset[group, 0x3000].value), np.uint8), bitorder="little")
-    frames = bits[: len(bits) // (rows * columns) * rows * columns].reshape(-1, rows, columns)
-    return np.asarray(frames.max(axis=0) * np.uint8(255), np.uint8) if len(frames) else None
+def _as(bits: int, like: NDArray[Any]) -> NDArray[Any]:
+    """A pattern of bits as one value of the type of `like`."""
+    size = like.dtype.itemsize
+    return np.array(bits & ((1 << 8 * size) - 1)).astype(f"u{size}").view(like.dtype)
+
+
+def _say_lossy(dataset: Dataset, method: str, ratio: float) -> None:
+    """What only the transfer syntax said, which goes (PS3.3 section C.7.6.1.1.5)."""
+    dataset.LossyImageCompression, dataset.LossyImageCompressionMethod = "01", method
+    dataset.LossyImageCompressionRatio = f"{ratio:.2f}"
 
 
 def _overlay_bits(dataset: Dataset) -> Iterator[int]:
@@ -213,10 +262,3 @@ def rectangles(shape: tuple[int, int], boxes: Iterable[tuple[int, int, int, int]
     for left, top, right, bottom in boxes:
         mask[max(0, top) : max(0, bottom), max(0, left) : max(0, right)] = True
     return mask
-
-
-def drop_overlays(dataset: Dataset) -> None:
-    """Take all overlay groups away."""
-    for tag in list(dataset.keys()):
-        if tag.group in OVERLAYS:
-            del dataset[tag]

@@ -14,18 +14,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
-from pydicom.uid import RTDoseStorage
+from pydicom.uid import UID, RTDoseStorage, SegmentationStorage
 
 from ..errors import ImagingDataError, UnreadableInstance
 from ..parts import Parts
-from ..values import numbers_of, text_of
-from .frames import Frames, Mask, Picture, drop_overlays, rectangles
+from ..values import text_of
+from .frames import Frames, Mask, Picture, rectangles
 from .holding import HeldBack
+from .letters import find_lines
 from .profile import CLEAN_PIXELS, Profile
+from .reading import Reading
 from .regions import black_by_rule, is_plain_slice, is_slide, is_slide_label, is_ultrasound
 from .sampling import is_drawn_into, pictures_of
 from .text import TextUnreadable, Word, is_installed, read_words, with_lines
 
+LABEL_MAP_STORAGE = UID("1.2.840.10008.5.1.4.1.1.66.7")
+NO_PICTURES = (RTDoseStorage, SegmentationStorage, LABEL_MAP_STORAGE)
 ROUNDS = 3  # of masking and looking again
 MARGIN = 0.4  # of a word's height, on each side
 LEAST_MARGIN = 3  # pixels
@@ -42,7 +46,7 @@ def clean_pixels(parts: Parts, profile: Profile) -> Parts:
         return parts
     try:
         with _understood():
-            return _clean(parts)
+            return _clean(parts, profile.reading)
     except HeldBack:
         raise
     except ImagingDataError as error:
@@ -51,8 +55,8 @@ def clean_pixels(parts: Parts, profile: Profile) -> Parts:
         ) from error
 
 
-def words_in_pixels(parts: Parts) -> list[str]:
-    """What reads as text in the pixels and overlays, in small letters, misread as it may be.
+def words_in_pixels(parts: Parts, reading: Reading) -> list[str]:
+    """What reads as text in the pixels, in small letters, misread as it may be.
 
     Those slices that `clean_pixels` does not read are not read here.  Raises TextUnreadable, and as `Frames.of`.
     """
@@ -60,8 +64,8 @@ def words_in_pixels(parts: Parts) -> list[str]:
         return []
     with _understood():
         frames = Frames.of(parts)
-        pictures = [] if _needs_no_reading(frames) else pictures_of(frames)
-        found = [word for picture in (*pictures, *frames.overlays()) for word in read_words(picture)]
+        pictures = [] if _needs_no_reading(frames, reading) else pictures_of(frames)
+        found = [word for picture in pictures for word in read_words(picture, reading.languages)]
     return sorted({word.text.casefold() for word in found if word.is_sure or word.is_doubtful})
 
 
@@ -84,43 +88,47 @@ def _shows_something(parts: Parts) -> bool:
     return (
         parts.pixels is not None
         and parts.pixels.keyword == "PixelData"
-        and numbers_of(dataset, "BitsAllocated", 1) != (1,)
-        and text_of(dataset, "Modality") != "SEG"
-        and text_of(dataset, "SOPClassUID") != RTDoseStorage
+        and text_of(dataset, "SOPClassUID") not in NO_PICTURES
         and not (is_slide(dataset) and text_of(dataset, "BurnedInAnnotation") != "YES")
     )
 
 
-def _clean(parts: Parts) -> Parts:
+def _clean(parts: Parts, reading: Reading) -> Parts:
     frames = Frames.of(parts)
-    changed = frames.clear_overlay_bits()
-    _clean_overlays(frames)
-    if _needs_no_reading(frames):
-        return frames.parts_again() if changed else parts
-    if not is_installed():
-        raise TextUnreadable("The program tesseract is not installed.")
-    masked = _mask_by_rule(frames) | _mask_words(frames)
-    if text_of(parts.dataset, "BurnedInAnnotation") == "YES" and not masked:
-        raise HeldBack("It says that text is burned in (BurnedInAnnotation), and none was found.")
-    parts.dataset.BurnedInAnnotation = "NO"
+    changed = frames.clear_overlay_bits() | _clear_hidden(frames, reading)
+    masked = _mask_by_rule(frames, reading)
+    if not _needs_no_reading(frames, reading):
+        if not is_installed():
+            raise TextUnreadable("The program tesseract is not installed.")
+        masked |= _mask_words(frames, reading)
+        if text_of(parts.dataset, "BurnedInAnnotation") == "YES" and not masked:
+            raise HeldBack("It says that text is burned in (BurnedInAnnotation), and none was found.")
+        parts.dataset.BurnedInAnnotation = "NO"
     return frames.parts_again() if changed or masked else parts
 
 
-def _needs_no_reading(frames: Frames) -> bool:
-    return is_plain_slice(frames.dataset) and not is_drawn_into(frames)
+def _needs_no_reading(frames: Frames, reading: Reading) -> bool:
+    return not reading.everything and is_plain_slice(frames.dataset) and not is_drawn_into(frames)
 
 
-def _clean_overlays(frames: Frames) -> None:
-    """An overlay with anything that may be text goes, and the others with it."""
-    planes = frames.overlays()
-    if planes and any(word.is_sure or word.is_doubtful for plane in planes for word in read_words(plane)):
-        drop_overlays(frames.dataset)
+def _clear_hidden(frames: Frames, reading: Reading) -> bool:
+    """Bits beside the grey values go where they may show text.  Whether they did."""
+    plane = frames.hidden()
+    if plane is None or not any(word.is_sure or word.is_doubtful for word in _words_of(plane, reading)):
+        return False
+    frames.clear_hidden()
+    return True
 
 
-def _mask_by_rule(frames: Frames) -> bool:
+def _words_of(picture: Picture, reading: Reading) -> list[Word]:
+    """What is read, and what is drawn as letters are whether it is read or not."""
+    return [*read_words(picture, reading.languages), *find_lines(picture)]
+
+
+def _mask_by_rule(frames: Frames, reading: Reading) -> bool:
     """What regions and devices' rules say is made black.  Whether anything was."""
     try:
-        mask = black_by_rule(frames.dataset, frames.shape)
+        mask = black_by_rule(frames.dataset, frames.shape, reading.rules)
     except ValueError as error:
         raise HeldBack(str(error)) from None
     if mask is None and is_ultrasound(frames.dataset):
@@ -133,20 +141,18 @@ def _mask_by_rule(frames: Frames) -> bool:
     return True
 
 
-def _mask_words(frames: Frames) -> bool:
+def _mask_words(frames: Frames, reading: Reading) -> bool:
     """What is text is made black, until none is found any more.  Whether anything was."""
     masked = np.zeros(frames.shape, bool)
-    for _ in range(ROUNDS):
-        words = [read_words(_without(picture, masked)) for picture in pictures_of(frames)]
+    for _ in range(ROUNDS + 1):
+        words = [_words_of(_without(picture, masked), reading) for picture in pictures_of(frames)]
         text = [word for found in words for word in with_lines(found)]
         if not text:
             _check_doubtful([word for found in words for word in found])
             return bool(masked.any())
         masked |= _mask(text, frames.shape)
         frames.blacken(masked)
-    if any(with_lines(read_words(_without(picture, masked))) for picture in pictures_of(frames)):
-        raise HeldBack(f"Text is left in its pixels after it was made black {ROUNDS} times.")
-    return True
+    raise HeldBack(f"Text is left in its pixels after it was made black {ROUNDS} times.")
 
 
 def _without(picture: Picture, masked: Mask) -> Picture:
@@ -167,7 +173,8 @@ def _check_doubtful(words: Sequence[Word]) -> None:
 def _mask(words: Sequence[Word], shape: tuple[int, int]) -> Mask:
     boxes = []
     for word in words:
-        margin = max(LEAST_MARGIN, round(MARGIN * (word.bottom - word.top)))
+        size = min(word.bottom - word.top, word.right - word.left)  # it may run upwards
+        margin = max(LEAST_MARGIN, round(MARGIN * size))
         boxes.append((word.left - margin, word.top - margin, word.right + margin, word.bottom + margin))
     mask = rectangles(shape, boxes)
     if mask.mean() > LARGEST_MASK:

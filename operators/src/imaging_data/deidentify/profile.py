@@ -16,6 +16,8 @@ from pydicom.datadict import dictionary_has_tag, tag_for_keyword
 from pydicom.tag import BaseTag
 
 from ..errors import ImagingDataError
+from .reading import KEYS as PIXEL_KEYS
+from .reading import Reading
 from .table import Row, decide, rows, safe_private
 
 SHIPPED = ("basic", "research")
@@ -51,7 +53,7 @@ OPTIONS = {
 }
 CHOICES = {"keep": "K", "clean": "C", "remove": "X", "empty": "Z", "dummy": "D", "uid": "U", "hash": "H"}
 REPLACE = "R"
-_KEYS = {"description", "options", "attributes", "safe_private", "words"}
+_KEYS = {"description", "options", "attributes", "safe_private", "words"} | PIXEL_KEYS
 _SAFE = re.compile(r"\(([0-9A-Fa-f]{4}),xx([0-9A-Fa-f]{2})\) (.+)")
 
 
@@ -87,6 +89,7 @@ class Profile:
     choices: Mapping[int, Rule] = field(default_factory=dict)
     safe_private: frozenset[tuple[int, int, str]] = frozenset()
     words: frozenset[str] = frozenset()
+    reading: Reading = field(default_factory=Reading)
 
     @classmethod
     def read(cls, name_or_path: str | Path) -> Self:
@@ -101,6 +104,8 @@ class Profile:
             return cls._parse(Path(name_or_path).stem, raw)
         except (TypeError, AttributeError) as error:
             raise UnusableProfile(f"{name_or_path}: a value has the wrong kind ({error}).") from error
+        except ValueError as error:
+            raise UnusableProfile(f"{name_or_path}: {error}.") from error
 
     @classmethod
     def _parse(cls, name: str, raw: dict[str, Any]) -> Self:
@@ -114,7 +119,7 @@ class Profile:
             _tag(name, key): _choice(name, key, value) for key, value in raw.get("attributes", {}).items()
         }
         safe = frozenset(_safe(name, each) for each in raw.get("safe_private", []))
-        return cls(name, options, choices, safe, _words(raw.get("words", [])))
+        return cls(name, options, choices, safe, _words(raw.get("words", [])), Reading.of(raw))
 
     def has(self, option: str) -> bool:
         """Whether it has this option of `OPTIONS`."""

@@ -2,6 +2,7 @@
 """Where an image may show its patient, by what it says of itself: ultrasound regions, rules for devices."""
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -43,9 +44,13 @@ CONTAINED = {
 }
 
 
+SIZES = {"rows": "Rows", "columns": "Columns"}
+NEEDED = {"name", "modality", "mask"}
+
+
 @dataclass(frozen=True)
 class DeviceRule:
-    """One rule of regions.toml.
+    """One rule of regions.toml, or of a profile.
 
     contained: text that occurs in an attribute, by keyword.  sizes: Rows and Columns.
     boxes: left, top, right and bottom of what is made black, ends excluded.
@@ -59,13 +64,18 @@ class DeviceRule:
 
     @classmethod
     def of(cls, raw: dict[str, Any]) -> "DeviceRule":
-        """A table of the file."""
-        contained = {keyword: str(raw[key]) for key, keyword in CONTAINED.items() if key in raw}
-        sizes = {
-            keyword: int(raw[key])
-            for key, keyword in (("rows", "Rows"), ("columns", "Columns"))
-            if key in raw
-        }
+        """A table of the file.  Raises ValueError, saying which key is wrong."""
+        where = f"rule {raw.get('name', '')!r}"
+        for key in sorted(raw.keys() - {*NEEDED, *CONTAINED, *SIZES}):
+            raise ValueError(f"{where}: {key!r} is not known")
+        for key in sorted(NEEDED - raw.keys()):
+            raise ValueError(f"{where}: {key!r} is missing")
+        for key, value in raw.items():
+            fits = _are_boxes(value) if key == "mask" else type(value) is (int if key in SIZES else str)
+            if not fits or value == "":
+                raise ValueError(f"{where}: {key} = {value!r} is of the wrong kind")
+        contained = {keyword: raw[key] for key, keyword in CONTAINED.items() if key in raw}
+        sizes = {keyword: raw[key] for key, keyword in SIZES.items() if key in raw}
         boxes = [(left, top, left + width, top + height) for left, top, width, height in raw["mask"]]
         return cls(raw["name"], raw["modality"], contained, sizes, boxes)
 
@@ -79,6 +89,14 @@ class DeviceRule:
                 for keyword, text in self.contained.items()
             )
         )
+
+
+def _are_boxes(value: Any) -> bool:
+    """Whether it is a list of left, top, width and height each; none at all says that nothing is written."""
+    return isinstance(value, list) and all(
+        isinstance(box, list) and len(box) == 4 and all(type(each) is int and each >= 0 for each in box)
+        for box in value
+    )
 
 
 @cache
@@ -123,16 +141,20 @@ def is_slide(dataset: Dataset) -> bool:
     return text_of(dataset, "SOPClassUID") == VLWholeSlideMicroscopyImageStorage
 
 
-def black_by_rule(dataset: Dataset, shape: tuple[int, int]) -> Mask | None:
+def black_by_rule(dataset: Dataset, shape: tuple[int, int], own: Sequence[DeviceRule] = ()) -> Mask | None:
     """What is black before text is looked for (rows, columns): outside of ultrasound regions, a device's boxes.
 
-    None where neither says anything.  Raises ValueError for regions outside the image (PS3.3 C.8.5.5.1).
+    own: rules of the profile, which go before ours and are added to regions.  None where nothing says anything.
+    On plain slices ours say nothing: they are for screens.  Raises ValueError for regions outside the image
+    (PS3.3 C.8.5.5.1).
     """
     regions = items_of(dataset, "SequenceOfUltrasoundRegions")
-    if regions:
-        return ~rectangles(shape, [_corners(item, shape) for item in regions])
-    rule = next((rule for rule in device_rules() if rule.fits(dataset)), None)
-    return None if rule is None else rectangles(shape, rule.boxes)
+    ours = () if regions or is_plain_slice(dataset) else device_rules()
+    rule = next((rule for rule in (*own, *ours) if rule.fits(dataset)), None)
+    if not regions and rule is None:
+        return None
+    mask = rectangles(shape, rule.boxes if rule else ())
+    return mask | ~rectangles(shape, [_corners(item, shape) for item in regions]) if regions else mask
 
 
 def _corners(item: Dataset, shape: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImagingDataError
+from .words import letters_in
 
 Picture = NDArray[np.uint8]
 PROGRAM = "tesseract"
+ENGLISH = ("eng",)
 SPARSE_TEXT = "11"  # --psm: words anywhere, in no order
 SAUVOLA = "thresholding_method=2"  # what is dark is said by its surroundings: text over anatomy is found
 LONGEST_S = 120
@@ -50,9 +52,9 @@ class Word:
 
     @property
     def letters(self) -> int:
-        """How many letters and digits it has, counting 1 for the same one over and over."""
+        """How many letters and digits it has, Chinese ones counted twice, the same one over and over as 1."""
         found = [character.casefold() for character in self.text if character.isalnum()]
-        return len(found) if len(set(found)) > 1 else min(1, len(found))
+        return letters_in(found) if len(set(found)) > 1 else min(1, len(found))
 
     @property
     def is_sure(self) -> bool:
@@ -82,8 +84,19 @@ def is_installed() -> bool:
     return shutil.which(PROGRAM) is not None
 
 
-def read_words(picture: Picture) -> list[Word]:
-    """What looks like words in `picture` (rows, columns), surest first.
+def check_languages(languages: Sequence[str]) -> None:
+    """Raise TextUnreadable unless tesseract has all of `languages`, by its names for them, such as jpn."""
+    listed = _run([PROGRAM, "--list-langs"]).decode(errors="replace").split()
+    for language in languages:
+        if language not in listed:
+            package = f"tesseract-ocr-{language.replace('_', '-').lower()}"
+            raise TextUnreadable(
+                f"Tesseract has no language {language!r} here.", f"Install Debian's {package}."
+            )
+
+
+def read_words(picture: Picture, languages: Sequence[str] = ENGLISH) -> list[Word]:
+    """What looks like words of `languages` in `picture` (rows, columns), surest first.
 
     It is read as it is and inverted, and both without whatever is broader than a line of text.  Raises
     TextUnreadable where tesseract is missing, fails or takes too long.
@@ -91,7 +104,7 @@ def read_words(picture: Picture) -> list[Word]:
     times = 2 if max(picture.shape) <= ENLARGED else 1
     plain = (picture, 255 - picture)
     renderings = [*plain, *(255 - _thin(each) for each in plain)]
-    found = _tesseract([_enlarged(each, times) for each in renderings])
+    found = _tesseract([_enlarged(each, times) for each in renderings], languages)
     words = [
         Word(text, confidence, left // times, top // times, -(-right // times), -(-bottom // times))
         for text, confidence, left, top, right, bottom in found
@@ -138,18 +151,23 @@ def _enlarged(picture: Picture, times: int) -> Picture:
 
 
 def _thin(picture: Picture) -> Picture:
-    """What is brighter than its surroundings and thinner than STROKE (a white top-hat), noise taken off.
+    """`without_broad`, noise taken off.
 
     It is spread to 0..255, but not from less than CONTRAST: noise alone stays faint.
     """
-    eroded = _extreme(_extreme(picture, np.minimum, 0), np.minimum, 1)
-    opened = _extreme(_extreme(eroded, np.maximum, 0), np.maximum, 1)
-    thin = picture - np.minimum(opened, picture)
+    thin = without_broad(picture)
     above = np.maximum(thin.astype(np.uint16), noise := int(NOISE * np.median(thin))) - noise
     return (above * 255 // max(CONTRAST, int(above.max()))).astype(np.uint8)
 
 
-def _extreme(picture: Picture, of: np.ufunc, axis: int) -> Picture:
+def without_broad(picture: Picture) -> Picture:
+    """What is brighter than its surroundings and thinner than STROKE: by how much (a white top-hat)."""
+    eroded = extreme(extreme(picture, np.minimum, 0), np.minimum, 1)
+    opened = extreme(extreme(eroded, np.maximum, 0), np.maximum, 1)
+    return picture - np.minimum(opened, picture)
+
+
+def extreme(picture: Picture, of: np.ufunc, axis: int) -> Picture:
     """The least or greatest of the STROKE pixels around each one along `axis`."""
     turned = np.swapaxes(picture, 0, axis)
     half = STROKE // 2
@@ -159,20 +177,39 @@ def _extreme(picture: Picture, of: np.ufunc, axis: int) -> Picture:
     return np.swapaxes(found, 0, axis)
 
 
-def _tesseract(pages: Iterable[Picture]) -> list[tuple[str, float, int, int, int, int]]:
+def _tesseract(
+    pages: Iterable[Picture], languages: Sequence[str]
+) -> list[tuple[str, float, int, int, int, int]]:
     """Text, confidence, left, top, right and bottom of each word on any of `pages`."""
-    command = [PROGRAM, "stdin", "stdout", "--psm", SPARSE_TEXT, "-c", SAUVOLA, "tsv"]
+    command = [
+        PROGRAM,
+        "stdin",
+        "stdout",
+        "-l",
+        "+".join(languages),
+        "--psm",
+        SPARSE_TEXT,
+        "-c",
+        SAUVOLA,
+        "tsv",
+    ]
+    lines = _run(command, _tiff(pages)).decode(errors="replace").splitlines()
+    rows = [line.split("\t") for line in lines]
+    return [_word(row) for row in rows if len(row) == 12 and row[0] == "5" and row[11].strip()]
+
+
+def _run(command: Sequence[str], given: bytes = b"") -> bytes:
+    """What tesseract answers.  Raises TextUnreadable where it is missing, fails or takes too long."""
     alone = os.environ | {"OMP_THREAD_LIMIT": "1"}  # its threads wait for each other more than they read
     try:
         done = subprocess.run(
-            command, input=_tiff(pages), capture_output=True, check=True, timeout=LONGEST_S, env=alone
+            command, input=given, capture_output=True, check=True, timeout=LONGEST_S, env=alone
         )
     except FileNotFoundError:
         raise TextUnreadable("The program tesseract is not installed.") from None
     except (OSError, subprocess.SubprocessError) as error:
         raise TextUnreadable(f"The program tesseract failed ({type(error).__name__}).") from None
-    rows = [line.split("\t") for line in done.stdout.decode(errors="replace").splitlines()]
-    return [_word(row) for row in rows if len(row) == 12 and row[0] == "5" and row[11].strip()]
+    return done.stdout
 
 
 def _word(row: Sequence[str]) -> tuple[str, float, int, int, int, int]:

@@ -19,6 +19,7 @@ from .known import SENTENCE, TABLE, Known, elements
 from .places import files_of
 from .profile import CLEAN_DESCRIPTORS, MODIFIED_DATES, OPTIONS, RETAIN_UIDS, Profile
 from .pseudonyms import Key
+from .reading import Reading
 from .substitutes import TEXT
 from .words import bounded, is_long
 
@@ -26,7 +27,7 @@ UID = re.compile(rb"(?<![\d.])\d+(?:\.\d+){3,}")
 DATE = re.compile(rb"(?<![\d.])(\d{8})(?:\d{6})?(?!\d)")
 YEAR_FIRST = re.compile(r"(?<!\d)(\d{4})([-./])(\d{1,2})\2(\d{1,2})(?!\d)")
 YEAR_LAST = re.compile(r"(?<!\d)(\d{1,2})([-./])(\d{1,2})\2(\d{4})(?!\d)")
-Reader = Callable[[Parts], list[str]]
+Reader = Callable[[Parts, Reading], list[str]]
 NAME, TEXTS, WORDS = "name or identifier", "text", "name, identifier or text"
 LONGER = TEXT | {"CS", "UR", "UN"}
 
@@ -129,7 +130,7 @@ class Verification:
         found += [each for each in _in_bytes(search, parts) if each[1] not in kinds]
         if words_in_pixels is not None and parts.pixels:
             try:
-                found += _in_pixels(search, words_in_pixels(parts))
+                found += _in_pixels(search, words_in_pixels(parts, self._profile.reading))
             except ImagingDataError as error:
                 done.not_searched.add(f"text in some pixels: {error}")
         return found

@@ -60,9 +60,14 @@ def own_words(dataset: Dataset) -> frozenset[str]:
     return frozenset(part for keyword in (*NAMES, *IDS) for part in parts_of(text_of(dataset, keyword)))
 
 
+def letters_in(word: Iterable[str]) -> int:
+    """How many letters it has; a Chinese one says as much as two."""
+    return sum(1 if letter < "\u2e80" else 2 for letter in word)
+
+
 def is_long(word: str) -> bool:
     """Whether a word is long enough to mean somebody where it stands inside another text."""
-    return sum(1 if letter < "\u2e80" else 2 for letter in word) >= SHORTEST
+    return letters_in(word) >= SHORTEST
 
 
 def searched(words: Iterable[str]) -> re.Pattern[str] | None:
