@@ -241,7 +241,32 @@ def test_uploads_are_bounded(served, monkeypatch, tmp_path):
     assert left(served) == []
 
 
+def test_work_is_stopped_by_its_page_and_by_no_other(served, tmp_path):
+    Key.new(tmp_path / "key")
+    where = {
+        "source": "/usr",
+        "to": "folder",
+        "folder": str(tmp_path / "out"),
+        "hold": str(tmp_path / "held"),
+    }
+    answer = post(served, "deidentify", key=str(tmp_path / "key"), **where)  # which would take long
+    stop = f"{answer.headers['location']}/stop"
+    assert served.client.post(stop, data={"token": "wrong"}).status_code == 403
+    assert "under way" in served.text(answer.headers["location"])
+    stopped = served.client.post(stop, data={"token": token(served, "convert")})
+    assert (stopped.status_code, stopped.headers["location"]) == (303, answer.headers["location"])
+    said = words(ended(served, answer))
+    assert "The work was stopped." in said
+    assert "Nothing was sent." in said
+    assert f"Results go to {tmp_path}/out What is held back is in {tmp_path}/held" in said
+    assert left(served) == []
+
+
 def test_work_that_nobody_knows_is_404(served):
+    assert (
+        served.client.post("/research/tasks/abc/stop", data={"token": token(served, "convert")}).status_code
+        == 404
+    )
     for path in ("/research/tasks/abc", "/research/tasks/abc/mapping.csv"):
         assert served.client.get(path).status_code == 404
 
