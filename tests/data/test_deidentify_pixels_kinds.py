@@ -2,11 +2,12 @@
 """Black rectangles in pixels of every kind, and files that are still whole afterwards."""
 
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from burned_in import BASIC, parts_of, tissue
+from burned_in import BASIC, Page, parts_of, tissue
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from pydicom.uid import (
     UltrasoundImageStorage,
 )
 
+from imaging_data.deidentify import pixels
 from imaging_data.deidentify.encode import encode
 from imaging_data.deidentify.frames import Frames, rectangles
 from imaging_data.deidentify.pixels import clean_pixels, words_in_pixels
@@ -29,6 +31,7 @@ from imaging_data.deidentify.regions import device_rules, is_plain_slice
 from imaging_data.deidentify.text import Word, with_lines
 from imaging_data.parts import Parts, split
 
+LOSSY_CT = "CTImage.dcm_JPEGProcess1TransferSyntax_1.2.840.10008.1.2.4.50.dcm"
 BOX = (10, 5, 50, 15)
 RANDOM = np.random.default_rng(3)
 
@@ -68,9 +71,9 @@ def test_grey_values_become_the_darkest() -> None:
 
 def test_colours_become_black() -> None:
     """RGB by pixel and by plane, YBR_FULL, a palette whose darkest entry is not its first."""
-    rgb = RANDOM.integers(1, 255, (40, 60, 3), np.uint8)
+    rgb = RANDOM.integers(1, 255, (41, 61, 3), np.uint8)
     assert (check(parts_of(rgb)) == 0).all()
-    by_plane = np.ascontiguousarray(np.moveaxis(rgb, -1, 0)).reshape(40, 60, 3)
+    by_plane = np.ascontiguousarray(np.moveaxis(rgb, -1, 0)).reshape(41, 61, 3)
     assert (check(parts_of(by_plane, PlanarConfiguration=1)) == 0).all()
     ybr = convert_color_space(rgb, "RGB", "YBR_FULL")
     assert (check(parts_of(ybr, PhotometricInterpretation="YBR_FULL")) == [0, 128, 128]).all()
@@ -124,6 +127,56 @@ def test_overlay_in_unused_bits_goes() -> None:
     assert np.array_equal(frames.stored[0, ..., 0], values)
     parts.dataset[0x6000, 0x0102].value = 3  # that one belongs to the grey values
     assert not frames.clear_overlay_bits()
+
+
+def test_text_beside_the_grey_values_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Undeclared, in bits 12 to 15: no viewer shows it, and it is there.  Padding in such bits stays."""
+    monkeypatch.setattr(pixels, "read_words", lambda picture, languages: [])  # its letters are seen
+    monkeypatch.setattr(pixels, "is_installed", lambda: True)
+    values = tissue((80, 320)).astype(np.uint16)
+    page = Page(np.zeros(values.shape, np.uint8))
+    page.write("KAUFMAN SCOTT", (20, 20), 24, 255)
+    low = {"BitsStored": 12, "HighBit": 11}
+    hidden = parts_of(values | (page.pixels > 127).astype(np.uint16) << 13, **low)
+    assert Frames.of(hidden).pictures(0)[0][page.pixels > 127].max() < 255
+    clean = clean_pixels(hidden, BASIC)
+    assert np.array_equal(Frames.of(clean).stored[0, ..., 0], values)
+    padded = values.copy()
+    padded[:20, :20] = 63536
+    assert Frames.of(clean_pixels(parts_of(padded, **low), BASIC)).stored[0, 0, 0, 0] == 63536
+    signed = Frames.of(parts_of(tissue((8, 8)) - np.int16(1200), **low))
+    assert signed.hidden() is None
+
+
+def test_colours_are_seen_however_they_are_stored() -> None:
+    """Text as bright as what is around it, 10 of 16 bits, a palette that fills 8 of 16."""
+    text = np.zeros((40, 60), bool)
+    text[10:20, 10:50] = True
+    rgb = np.where(text[..., None], [0, 0, 255], [29, 29, 29]).astype(np.uint8)
+    ybr = parts_of(convert_color_space(rgb, "RGB", "YBR_FULL"), PhotometricInterpretation="YBR_FULL")
+    deep = parts_of(
+        np.where(text[..., None], 1023, 100).repeat(3, -1).astype(np.uint16), BitsStored=10, HighBit=9
+    )
+    palette = parts_of(text.astype(np.uint8), PhotometricInterpretation="PALETTE COLOR")
+    for colour in ("Red", "Green", "Blue"):
+        palette.dataset.add_new(f"{colour}PaletteColorLookupTableDescriptor", "US", [2, 0, 16])
+        palette.dataset.add_new(
+            f"{colour}PaletteColorLookupTableData", "OW", np.array([9, 255], "<u2").tobytes()
+        )
+    for parts in (ybr, deep, palette):
+        picture = Frames.of(parts).pictures(0)[0].astype(int)
+        assert picture[text].min() - picture[~text].max() > 200
+
+
+def test_what_was_lossy_says_so_still(samples: Path) -> None:
+    """Only the transfer syntax said it, and that changes."""
+    parts = split((samples / "transfer_syntaxes_ct_chest" / LOSSY_CT).read_bytes())
+    for keyword in ("LossyImageCompression", "LossyImageCompressionMethod", "LossyImageCompressionRatio"):
+        parts.dataset.pop(keyword, None)
+    assert (check(parts) == Frames.of(parts).stored.min()).all()
+    assert parts.dataset.LossyImageCompression == "01"
+    assert parts.dataset.LossyImageCompressionMethod == "ISO_10918_1"
+    assert 2 < float(parts.dataset.LossyImageCompressionRatio) < 50
 
 
 def test_what_shows_nothing_is_not_read() -> None:
