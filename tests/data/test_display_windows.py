@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset, dcmread
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRBigEndian, JPEG2000Lossless, RLELossless
 from radiograph_files import dx, lookup_table
 
@@ -44,6 +46,14 @@ def in_memory(stored: np.ndarray, **attributes: Any) -> Dataset:
 def shown(stored: np.ndarray, options: Options = STANDARD, **attributes: Any) -> tuple[np.ndarray, Rendering]:
     """Its picture."""
     return picture(in_memory(stored, **attributes), 0, options)
+
+
+def unreadable_table() -> Dataset:
+    """A table of which nothing can be read: no numbers, and a VR that there is not."""
+    table = Dataset()
+    table.add_new("LUTDescriptor", "LO", ["a", "b", "c"])
+    table[0x00283006] = RawDataElement(Tag(0x00283006), "O\x8a", 2, b"\0\0", 0, False, True)
+    return table
 
 
 def as_the_standard_says(x: float, c: float, w: float, function: str, ymax: int) -> float:
@@ -190,6 +200,7 @@ def test_a_modality_lut_comes_before_the_window():
         {"WindowCenter": 5, "WindowWidth": 0.5},
         {"WindowCenter": 5, "WindowWidth": -3},
         {"VOILUTSequence": [lookup_table(np.arange(3), 0, 77)]},
+        {"VOILUTSequence": [unreadable_table()]},
     ],
 )
 def test_without_a_sound_view_the_values_of_the_frame_are_spread_over_all_levels(attributes):

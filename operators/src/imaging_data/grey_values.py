@@ -184,8 +184,11 @@ class LookupTable:
 
 def _words(item: Dataset, keyword: str, header: Dataset) -> NDArray[np.uint16]:
     """The 16-bit values of an attribute whose VR may be US, SS or OW (and then is bytes to pydicom)."""
-    value = item.get(keyword)
-    if isinstance(value, bytes):
+    values = values_of(item, keyword)
+    if values and isinstance(values[0], bytes):
         big = text_of(header.file_meta, "TransferSyntaxUID") == ExplicitVRBigEndian
-        return np.frombuffer(value[: len(value) // 2 * 2], ">u2" if big else "<u2").astype(np.uint16)
-    return np.array([int(number) & 0xFFFF for number in values_of(item, keyword)], np.uint16)
+        return np.frombuffer(values[0][: len(values[0]) // 2 * 2], ">u2" if big else "<u2").astype(np.uint16)
+    try:
+        return np.array([int(number) & 0xFFFF for number in values], np.uint16)
+    except (ValueError, TypeError):
+        return np.array([], np.uint16)

@@ -78,14 +78,14 @@ def grey_picture(parts: Parts, frame: int, options: Options) -> Picture:
     header, way = parts.dataset, WAYS[options.like]
     stored, padding = read_grey(parts)
     padding = padding if way.pads else None
-    occurring = _occurring(stored, header)
+    occurring = occurring_values(stored, header)
     real, smallest, greatest = way.real(occurring, header)
     if not math.isfinite(greatest - smallest):
         raise UnsupportedPixels("Its values go beyond what can be computed with.")
     views = views_of(header, way.tables)
     view = chosen(views, options.window, smallest, greatest)
     inverted = way.inverted(header)
-    array = _looked_up(way.levels(real, view, inverted, options.bits), occurring, stored)
+    array = looked_up(way.levels(real, view, inverted, options.bits), occurring, stored)
     if padding is not None:
         array[padding] = 0
     pixels = 0 if padding is None else int(np.count_nonzero(padding))
@@ -119,7 +119,7 @@ def _single_bits(parts: Parts) -> NDArray[np.uint8]:
     return bits[:count].reshape(shape)
 
 
-def _occurring(stored: NDArray[Any], header: Dataset) -> NDArray[Any]:
+def occurring_values(stored: NDArray[Any], header: Dataset) -> NDArray[Any]:
     """The values that occur, rising, and maybe others between: not where a table may send these anywhere."""
     if stored.dtype.kind == "f":
         return np.unique(stored)
@@ -129,7 +129,7 @@ def _occurring(stored: NDArray[Any], header: Dataset) -> NDArray[Any]:
     return np.arange(low, high + 1)
 
 
-def _looked_up(levels: NDArray[Any], occurring: NDArray[Any], stored: NDArray[Any]) -> NDArray[Any]:
+def looked_up(levels: NDArray[Any], occurring: NDArray[Any], stored: NDArray[Any]) -> NDArray[Any]:
     """The level of each stored value; `levels` are those of the `occurring` ones."""
     native = stored.astype(stored.dtype.newbyteorder("="), copy=False)
     if stored.dtype.itemsize > 2:

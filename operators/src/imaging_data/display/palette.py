@@ -11,8 +11,8 @@ from pydicom.uid import ExplicitVRBigEndian
 from ..errors import UnsupportedPixels
 from ..grey_values import LookupTable
 from ..parts import Parts
-from ..values import values_of
-from .grey import read_grey
+from ..values import UNREADABLE, values_of
+from .grey import looked_up, occurring_values, read_grey
 
 COLOURS = ("Red", "Green", "Blue")
 DISCRETE, LINEAR, INDIRECT = range(3)
@@ -23,12 +23,20 @@ def from_palette(parts: Parts) -> NDArray[np.uint8]:
 
     Raises UnsupportedPixels for a palette that is damaged, and as `grey.read_grey`.
     """
-    tables = [_table(parts, colour) for colour in COLOURS]
+    try:
+        tables = [_table(parts, colour) for colour in COLOURS]
+    except UnsupportedPixels as error:
+        raise UnsupportedPixels(f"Its palette is damaged: {error.detail}") from error
+    except UNREADABLE as error:
+        raise UnsupportedPixels("Its palette is damaged.") from error
     header = Dataset(dict(parts.dataset.items()))  # one of its own, from which something can be taken away
     header.pop("PhotometricInterpretation")
     stored, _ = read_grey(replace(parts, dataset=header))
-    channels = [table.apply(stored).astype(np.uint16) >> (table.bits - 8) for table in tables]
-    return np.stack(channels, axis=-1).astype(np.uint8)
+    values = occurring_values(stored, parts.dataset)
+    levels = [
+        (table.apply(values).astype(np.uint16) >> (table.bits - 8)).astype(np.uint8) for table in tables
+    ]
+    return np.stack([looked_up(channel, values, stored) for channel in levels], axis=-1)
 
 
 def _table(parts: Parts, colour: str) -> LookupTable:
@@ -45,10 +53,7 @@ def _table(parts: Parts, colour: str) -> LookupTable:
         )
         fields = np.frombuffer(segments, f"{order}u{width}", len(segments) // width).tolist()
         item.add_new("LUTData", "US", _expanded(fields, width, int(descriptor[0]) or 1 << 16))
-    try:
-        return LookupTable.of(item, header)
-    except UnsupportedPixels as error:
-        raise UnsupportedPixels(f"Its palette is damaged: {error.detail}") from error
+    return LookupTable.of(item, header)
 
 
 def _expanded(fields: list[int], width: int, wanted: int) -> list[int]:
@@ -83,5 +88,5 @@ def _expanded(fields: list[int], width: int, wanted: int) -> list[int]:
         while at < len(fields) and len(entries) < wanted:
             at = expand(at)
     except IndexError as error:
-        raise UnsupportedPixels("The segments of its palette are damaged.") from error
+        raise UnsupportedPixels("Its segments are none.") from error
     return entries
