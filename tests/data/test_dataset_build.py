@@ -21,6 +21,7 @@ from imaging_data.dataset import (
     Database,
     ForeignTarget,
     IncompleteDataset,
+    NoLabels,
     NoRoom,
     NotADataset,
     NothingToBuild,
@@ -134,16 +135,45 @@ def _die_at(number):
     Writer.add = deadly
 
 
-def test_a_picture_that_a_power_cut_left_damaged_is_made_again(built, source, tmp_path):
+def test_what_a_power_cut_left_damaged_is_made_again(built, source, tmp_path):
     target = tmp_path / "set"
     shutil.copytree(built[0], target)
-    damaged = sorted(target.glob("pictures/*/*.png"))[5]
-    whole = damaged.read_bytes()
-    damaged.write_bytes(b"")
+    for damaged in (sorted(target.glob("pictures/*/*.png"))[5], sorted(target.glob("volumes/*"))[3]):
+        damaged.write_bytes(b"")
     with opened(target) as writer, writer.transaction():
         writer.set("complete", "0")
     build(source, target, BOTH)
-    assert damaged.read_bytes() == whole
+    assert everything(target)["series"] == everything(built[0])["series"]
+    assert _files(target) == _files(built[0])
+
+
+def _files(folder):
+    return {name: sha256 for name, sha256 in everything(folder).items() if "/" in name}
+
+
+def test_files_that_change_while_a_data_set_is_built(tmp_path):
+    """One is replaced by its neighbour, one goes away; when they are back, elsewhere, the build is as any other."""
+    source, undisturbed = tmp_path / "source", tmp_path / "undisturbed"
+    paths = patient(source, 0, slices=4)
+    os.mkfifo(source / "pipe")
+    shutil.copytree(source / "000", undisturbed)
+
+    def disturb(stage, done, _):
+        if stage == "pictures" and not done and len(list(source.rglob("*.dcm"))) == 4:
+            paths[0].replace(paths[1])
+            paths[3].unlink()
+
+    summary = build(source, tmp_path / "set", BOTH, disturb)
+    assert (summary.counts.pictures, summary.volumes) == (1, 0)
+    assert summary.no_picture == {
+        "A file is no longer the one whose hash was taken.": 1,
+        "The DICOM instance cannot be read.": 2,
+    }
+    assert summary.skipped == {"The DICOM instance cannot be read.": 1}
+    shutil.rmtree(source)
+    build(undisturbed, tmp_path / "set", BOTH)
+    build(undisturbed, tmp_path / "new", BOTH)
+    assert _files(tmp_path / "set") == _files(tmp_path / "new")
 
 
 def test_who_was_there_keeps_the_split_when_patients_are_added(tmp_path):
@@ -194,6 +224,9 @@ def test_stratified_by_an_attribute_or_a_table(tmp_path):
     )
     by_label = Stratification.read(str(tmp_path / "labels.csv"))
     build(source, tmp_path / "label", BuildOptions(stratify_by=by_label, **shares))
+    nobody = BuildOptions(stratify_by=Stratification.read("PatientAge"))
+    with pytest.raises(NoLabels, match=r"No patient has PatientAge\."):
+        build(source, tmp_path / "age", nobody)
     for name, strata in (("sex", {"F", "M"}), ("label", {"0", "1"})):
         with Database(tmp_path / name) as database:
             found = Counter((one.stratum, one.split) for one in database.patients())

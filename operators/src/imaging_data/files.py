@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bytes of a file, and the state that it was in when they were read."""
 
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,7 +45,16 @@ def read_file(path: Path) -> tuple[bytes, FileState]:
 def opened(path: Path) -> Iterator[FileIO]:
     """The file, unbuffered.  Raises UnreadableInstance where the system refuses it, then or while it is read."""
     try:
-        with FileIO(path) as file:
+        with FileIO(path, opener=_regular) as file:
             yield file
     except OSError as error:
         raise UnreadableInstance(f"{error.strerror}.", hint="Check the file and who may read it.") from error
+
+
+def _regular(path: str, flags: int) -> int:
+    """Open a file.  A pipe or a device is refused: it might never begin or never end."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "It is no regular file")
+    return descriptor

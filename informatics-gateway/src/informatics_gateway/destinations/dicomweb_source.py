@@ -8,6 +8,7 @@ from typing import Any
 from imaging_data import check_uid
 from imaging_data.dataset import NoRoom
 from imaging_data.threads import in_threads
+from imaging_data.whole import sync
 
 from ..errors import DestinationUnavailable
 from .dicomweb import ANY_SYNTAX, DICOM_JSON, DicomwebClient
@@ -80,6 +81,7 @@ class DicomwebSource(DicomwebClient):
         partial = path.with_suffix(".partial")
         try:
             partial.write_bytes(content)
+            sync(partial)
             partial.replace(path)
         except OSError as error:
             raise NoRoom(f"{path.parent}: {error.strerror}.") from error

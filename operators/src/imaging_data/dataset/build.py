@@ -19,14 +19,16 @@ from ..display import Options as PictureOptions
 from ..errors import MissingFolder
 from .database import Database
 from .duplicates import linked_patients, mark_duplicates
-from .errors import ForeignTarget, NothingToBuild, OtherOptions
+from .errors import ForeignTarget, NoLabels, NothingToBuild, OtherOptions
 from .index import index_files
 from .pictures import count_pending as pending_pictures
-from .pictures import forget_damaged, make_pictures
+from .pictures import forget_damaged as forget_damaged_pictures
+from .pictures import make_pictures
 from .split import Member, Shares, assign
 from .strata import Stratification
 from .summary import Summary, summarise
 from .volumes import count_pending as pending_volumes
+from .volumes import forget_damaged as forget_damaged_volumes
 from .volumes import make_volumes
 from .writer import Writer, opened
 
@@ -84,8 +86,8 @@ def build(
 ) -> Summary:
     """Build the data set `target` from the DICOM files of `source`, or go on with it, or add to it.
 
-    Raises MissingFolder, NothingToBuild, ForeignTarget, BusyDataset, OtherOptions, NoRoom, and what a Fetcher
-    raises.  What is wrong with a single file is no error: the summary counts it with its reason.
+    Raises MissingFolder, NothingToBuild, NoLabels, ForeignTarget, BusyDataset, OtherOptions, NoRoom, and what a
+    Fetcher raises.  What is wrong with a single file is no error: the summary counts it with its reason.
     """
     options = options or BuildOptions()
     if isinstance(source, Path):
@@ -119,7 +121,8 @@ def _begin(writer: Writer, options: BuildOptions) -> None:
         names = ", ".join(f"{name} {there[name]}" for name in there if there[name] != asked[name])
         raise OtherOptions(f"It has {names}.")
     if writer.setting("complete") == "0":
-        forget_damaged(writer)
+        forget_damaged_pictures(writer)
+        forget_damaged_volumes(writer)
     with writer.transaction():
         writer.set("options", kept)
         writer.set("complete", "0")
@@ -135,6 +138,8 @@ def _read(writer: Writer, source: Path | Fetcher, options: BuildOptions, on_prog
         on_progress("files", looked, 0)
     if writer.row("SELECT 1 FROM image LIMIT 1") is None:
         raise NothingToBuild(_reasons(writer))
+    if options.stratify_by.name and not options.stratify_by.of_patients(writer):
+        raise NoLabels(f"No patient has {options.stratify_by.name}.")
     writer.index_images()
 
 

@@ -57,7 +57,7 @@ class NothingToBuild(DatasetError):
 class NoRoom(DatasetError):
     """The data set could not be written."""
 
-    hint = "Make room on the disk and run the same command again: it goes on where it stopped."
+    hint = "Make room on the disk, or let it be written to, and run the same command again: it goes on."
 
 
 class EndedProcess(DatasetError):
@@ -67,9 +67,9 @@ class EndedProcess(DatasetError):
 
 
 class NoLabels(DatasetError):
-    """The file of labels cannot be used."""
+    """The split cannot be stratified."""
 
-    hint = "Give a CSV file with a head line: PatientID and the label's name."
+    hint = "Give a DICOM keyword that the images have, or a CSV file with a head line: PatientID and the label's name."
 
 
 class NothingToExport(DatasetError):

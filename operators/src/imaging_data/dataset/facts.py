@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydicom import Dataset
 
-from ..errors import ImagingDataError
+from ..errors import ChangedInstance, ImagingDataError
 from ..instances import read_instance
 from ..values import frame_values, items_of, numbers_of, text_of
 
@@ -174,6 +174,12 @@ def _segmented(dataset: Dataset) -> str:
         text_of(item, "SeriesInstanceUID") for item in items_of(dataset, "ReferencedSeriesSequence")
     ]
     return next(filter(None, referenced), str(dataset.SeriesInstanceUID))
+
+
+def check_unchanged(dataset: Dataset, sop_instance_uid: str) -> None:
+    """Raise ChangedInstance where a file is another instance by now than the one that was written down."""
+    if text_of(dataset, "SOPInstanceUID") != sop_instance_uid:
+        raise ChangedInstance("It has another SOPInstanceUID than when the data set was begun.")
 
 
 def files_under(source: Path, without: Path) -> Iterator[Path]:

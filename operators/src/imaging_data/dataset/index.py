@@ -9,10 +9,11 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from sqlite3 import Row
+from typing import Any
 
 from ..hashing import file_sha256
 from ..threads import in_threads
-from ..whole import renewed
+from ..whole import renewed, sync
 from .errors import NoRoom
 from .facts import Facts, Looked, files_under, look
 from .writer import Writer
@@ -43,27 +44,13 @@ class Index:
 
     def add(self, facts: Facts) -> str:
         """Add an instance; returns why it is not added, "" when it is."""
-        if refused := self._known(facts):
-            return refused
+        known = self._find_image(facts.sop_instance_uid)
+        if known is not None:
+            return self._again(facts, known)
         series = self._place(facts)
         if series is None:
             return MIXED
-        image = self._writer.add(
-            "image",
-            series=series,
-            sop_instance_uid=facts.sop_instance_uid,
-            sop_class_uid=facts.sop_class_uid,
-            ordinal=facts.ordinal,
-            instance_number=facts.instance_number,
-            rescale_intercept=facts.rescale_intercept,
-            rescale_slope=facts.rescale_slope,
-            window_center=facts.window_center,
-            window_width=facts.window_width,
-            frames=facts.frames,
-            pixel_rows=facts.rows,
-            pixel_columns=facts.columns,
-            path=facts.path,
-        )
+        image = self._writer.add("image", series=series, **_values(facts))
         self._added[series] += 1
         if self._images is not None:
             self._images.setdefault(hash(facts.sop_instance_uid), image)
@@ -81,18 +68,28 @@ class Index:
             self._writer.change("DELETE FROM slice WHERE series = ?", (series,))
         self._added.clear()
 
-    def _known(self, facts: Facts) -> str:
-        """Why an instance is not added whose UID is there already: it is the same, or another one."""
-        row = self._find_image(facts.sop_instance_uid)
-        if row is None:
-            return ""
-        if not row["sha256"] and not Path(row["path"]).exists():
-            return REPEATED
-        same = (row["sha256"] or file_sha256(Path(row["path"]))) == file_sha256(Path(facts.path))
-        return REPEATED if same else CONFLICT
+    def _again(self, facts: Facts, known: Row) -> str:
+        """Why an instance is not added whose UID is there already: it is the same, or another one.
+
+        It takes the place of a file that went away, where that was the same or nothing was made of it yet.
+        """
+        gone = not Path(known["path"]).exists()
+        if known["sha256"] or not gone:
+            same = (known["sha256"] or file_sha256(Path(known["path"]))) == file_sha256(Path(facts.path))
+            if same and gone:
+                self._writer.change("UPDATE image SET path = ? WHERE id = ?", (facts.path, known["id"]))
+                self._writer.change("UPDATE series SET no_volume = '' WHERE id = ?", (known["series"],))
+            return REPEATED if same else CONFLICT
+        place = known["series"], facts.study_instance_uid, facts.patient_id
+        if self._find_series(facts.series_instance_uid) != place:
+            return MIXED
+        values = _values(facts)
+        sets = ", ".join(f"{column} = ?" for column in values)
+        self._writer.change(f"UPDATE image SET {sets} WHERE id = ?", (*values.values(), known["id"]))
+        return ""
 
     def _find_image(self, uid: str) -> Row | None:
-        sql = "SELECT path, sha256 FROM image WHERE sop_instance_uid = ?"
+        sql = "SELECT id, series, path, sha256 FROM image WHERE sop_instance_uid = ?"
         if self._images is None:
             return self._writer.row(sql, (uid,))
         image = self._images.get(hash(uid))
@@ -156,6 +153,24 @@ class Index:
         if row is not None:
             return int(row["id"])
         return self._writer.add("patient", patient_id=facts.patient_id, patient_sex=facts.patient_sex)
+
+
+def _values(facts: Facts) -> dict[str, Any]:
+    """What the row of an image says of it."""
+    return {
+        "sop_instance_uid": facts.sop_instance_uid,
+        "sop_class_uid": facts.sop_class_uid,
+        "ordinal": facts.ordinal,
+        "instance_number": facts.instance_number,
+        "rescale_intercept": facts.rescale_intercept,
+        "rescale_slope": facts.rescale_slope,
+        "window_center": facts.window_center,
+        "window_width": facts.window_width,
+        "frames": facts.frames,
+        "pixel_rows": facts.rows,
+        "pixel_columns": facts.columns,
+        "path": facts.path,
+    }
 
 
 def index_files(writer: Writer, source: Path, stratify_by: str) -> Iterator[int]:
@@ -223,6 +238,8 @@ def _keep_segmentation(writer: Writer, facts: Facts) -> str:
         target.parent.mkdir(exist_ok=True)
         with renewed(target) as file:
             shutil.copyfile(facts.path, file)
+            sync(file)  # its row is durable, and nothing makes it again
+        sync(target.parent)
     except OSError as error:
         raise NoRoom(f"{target}: {error.strerror}.") from error
     writer.add(

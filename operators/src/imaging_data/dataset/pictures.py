@@ -28,6 +28,7 @@ from ..pixels import PixelFormat, stored_values
 from ..threads import in_threads
 from ..whole import renewed
 from .errors import EndedProcess, NoRoom
+from .facts import check_unchanged
 from .writer import Writer
 
 FOLDER = "pictures"
@@ -37,7 +38,9 @@ IN_TRANSACTION = 16  # heaps
 FEW = 64  # images that are not worth starting processes for
 PR_SET_PDEATHSIG = 1
 NO_MEMORY = "It needs more memory than there is."
-PENDING = "no_picture = '' AND (sha256 = '' OR (:png AND NOT EXISTS (SELECT 1 FROM picture WHERE image = image.id)))"
+PENDING = (  # also each whose file could not be read before, or was another one: it may be there now
+    "(sha256 = '' OR (no_picture = '' AND :png AND NOT EXISTS (SELECT 1 FROM picture WHERE image = image.id)))"
+)
 
 
 @dataclass(frozen=True)
@@ -93,13 +96,14 @@ def forget_damaged(writer: Writer) -> None:
     for rows in _pages(
         writer, "SELECT id, image, path, sha256 FROM picture WHERE id > ? ORDER BY id LIMIT 512"
     ):
-        whole = in_threads(lambda row: _is_whole(writer.folder / row["path"], row["sha256"]), rows)
+        whole = in_threads(lambda row: is_whole(writer.folder / row["path"], row["sha256"]), rows)
         with writer.transaction():
             for row in (row for row, same in zip(rows, whole, strict=True) if not same):
                 writer.change("DELETE FROM picture WHERE image = ?", (row["image"],))
 
 
-def _is_whole(path: Path, sha256: str) -> bool:
+def is_whole(path: Path, sha256: str) -> bool:
+    """Whether a file is there and has this hash."""
     try:
         return file_sha256(path) == sha256
     except OSError:
@@ -162,9 +166,13 @@ def _make_all(tasks: list[Task]) -> list[Made]:
 def _make(task: Task) -> Made:
     """What can be made of one image.  Nothing is raised: an error would lose its hint between processes."""
     made: list[dict[str, Any]] = []
+    sha256 = ""
     try:
         content, _ = read_file(Path(task.path))
-        parts = decoded(split(content))
+        parts = split(content)
+        check_unchanged(parts.dataset, task.uid)
+        sha256 = hashlib.sha256(content).hexdigest()
+        parts = decoded(parts)
         hashed = Hashed.of_stored(parts)
         for one in pictures(parts, task.options or Options()) if task.options or not hashed.whole else ():
             hashed.add_picture(one.array)
@@ -175,8 +183,8 @@ def _make(task: Task) -> Made:
         for picture in made:
             (task.target / f"{picture['stem']}.png").unlink(missing_ok=True)
         said = f"{error.sentence}\n{error.detail}" if isinstance(error, ImagingDataError) else NO_MEMORY
-        return Made(task.image, no_picture=said.strip())
-    return Made(task.image, hashlib.sha256(content).hexdigest(), hashed.text, made)
+        return Made(task.image, sha256, no_picture=said.strip())
+    return Made(task.image, sha256, hashed.text, made)
 
 
 def _write(task: Task, one: Picture, frames: int) -> dict[str, Any]:
@@ -249,6 +257,11 @@ class Hashed:
 def _write_down(writer: Writer, made: Made) -> None:
     if made.no_room:
         raise NoRoom(made.no_room)
+    writer.change(  # it may be one now, if this file was not there before
+        "UPDATE series SET no_volume = '' WHERE no_volume != '' AND id ="
+        " (SELECT series FROM image WHERE id = ? AND sha256 = '')",
+        (made.image,),
+    )
     writer.change(
         "UPDATE image SET sha256 = ?, pixel_sha256 = ?, no_picture = ? WHERE id = ?",
         (made.sha256, made.pixel_sha256, made.no_picture, made.image),

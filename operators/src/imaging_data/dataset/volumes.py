@@ -10,11 +10,13 @@ from ..convert.from_dicom.nifti import write_layout
 from ..convert.from_dicom.stored import Layout, layout_of
 from ..errors import ImagingDataError
 from ..hashing import file_sha256
-from ..instances import Series, read_instance
+from ..instances import Series, SeriesInstance, read_instance
 from ..threads import in_threads
 from ..whole import renewed
 from .diffusion import gradients_of
 from .errors import NoRoom
+from .facts import check_unchanged
+from .pictures import is_whole
 from .writer import Writer
 
 FOLDER = "volumes"
@@ -42,10 +44,10 @@ def make_volumes(writer: Writer, nifti: bool) -> Iterator[int]:
         {"nifti": nifti},
     )
     for done, row in enumerate(pending, start=1):
-        found, layout, name = _series(writer, row), None, ""
+        layout, name = None, ""
         changes = {"grid": "", "volume": "", "volume_sha256": "", "no_volume": ""}
         try:
-            layout = layout_of(Series(*_uids(row), tuple(in_threads(read_instance, found))))
+            layout = layout_of(Series(*_uids(row), tuple(in_threads(_instance, _images(writer, row)))))
             changes["grid"] = _in_words(layout)
             if nifti:
                 name = f"{FOLDER}/{row['series_instance_uid']}.nii.gz"
@@ -60,13 +62,28 @@ def make_volumes(writer: Writer, nifti: bool) -> Iterator[int]:
         yield done
 
 
+def forget_damaged(writer: Writer) -> None:
+    """Forget volumes that are not on the disk as they were written, as after a power cut; they are made again."""
+    rows = writer.rows("SELECT id, volume, volume_sha256 FROM series WHERE volume != ''")
+    whole = in_threads(lambda row: is_whole(writer.folder / row["volume"], row["volume_sha256"]), rows)
+    with writer.transaction():
+        for row in (row for row, same in zip(rows, whole, strict=True) if not same):
+            writer.change("UPDATE series SET volume = '', volume_sha256 = '' WHERE id = ?", (row["id"],))
+
+
 def _uids(row: Any) -> tuple[str, str]:
     return row["study_instance_uid"], row["series_instance_uid"]
 
 
-def _series(writer: Writer, row: Any) -> list[Path]:
-    rows = writer.rows("SELECT path FROM image WHERE series = ? ORDER BY ordinal, id", (row["id"],))
-    return [Path(one["path"]) for one in rows]
+def _images(writer: Writer, row: Any) -> list[Any]:
+    sql = "SELECT path, sop_instance_uid FROM image WHERE series = ? ORDER BY ordinal, id"
+    return writer.rows(sql, (row["id"],))
+
+
+def _instance(image: Any) -> SeriesInstance:
+    instance = read_instance(Path(image["path"]))
+    check_unchanged(instance.dataset, image["sop_instance_uid"])
+    return instance
 
 
 def _in_words(layout: Layout) -> str:
