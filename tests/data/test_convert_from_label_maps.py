@@ -39,6 +39,7 @@ from imaging_data.convert.errors import (
     TargetExists,
     UnreadableInput,
 )
+from imaging_data.errors import MissingFolder
 from imaging_data.instances import read_instance
 
 SHAPE = (5, 9, 13)  # an odd number of pixels a frame
@@ -240,6 +241,11 @@ def test_a_damaged_table_is_refused(source, tmp_path, text):
     (tmp_path / "table.json").write_text(text)
     with pytest.raises(UnreadableInput, match=r"table\.json"):
         labels_to_seg(tmp_path / "table.json", source, tmp_path / "seg.dcm")
+
+
+def test_labels_that_are_not_there_are_missing(source, tmp_path):
+    with pytest.raises(MissingFolder, match=r"none\.nii"):
+        labels_to_seg(tmp_path / "none.nii", source, tmp_path / "seg.dcm")
 
 
 def test_nothing_is_overwritten(source, tmp_path):

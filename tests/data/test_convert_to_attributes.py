@@ -101,8 +101,14 @@ def test_a_template_gives_patient_and_study_and_no_series(picture):
     assert dataset.SeriesInstanceUID != source.SeriesInstanceUID
     assert dataset.SOPInstanceUID != source.SOPInstanceUID
     assert "PatientAge" not in dataset
-    given = Attributes.from_template(template).updated(Attributes.of({"PatientID": "other"}))
-    assert made_with(picture, given, "b").PatientID == "other"
+    who = Attributes.from_template(template)
+    given = who.updated(Attributes.of({"PatientID": source.PatientID, "StudyID": "other"}))
+    assert made_with(picture, given, "b").StudyID == "other"
+    with pytest.raises(WrongAttribute, match="another than that of the template"):
+        who.updated(Attributes.of({"PatientID": "other"}))
+    rows = {picture.name: {"PatientID": "other"}}
+    with pytest.raises(WrongAttribute, match=r"a\.png: PatientID"):
+        to_dicom(picture, picture.parent / "c", "OT", attributes=who, rows=rows)
 
 
 def test_series_attributes_and_numbers_can_be_given(tmp_path):

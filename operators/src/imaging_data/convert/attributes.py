@@ -113,7 +113,16 @@ class Attributes:
         return cls(dataset, (terms,) if isinstance(terms, str) else tuple(terms), header)
 
     def updated(self, other: "Attributes") -> "Attributes":
-        """These, with what `other` says instead where it says something."""
+        """These, with what `other` says instead where it says something.
+
+        Raises WrongAttribute for another PatientID than the template's, whose study goes on.
+        """
+        mine, theirs = (text_of(one.dataset, "PatientID") for one in (self, other))
+        if self.template is not None and mine and theirs not in ("", mine):
+            raise WrongAttribute(
+                "PatientID is another than that of the template, whose study goes on.",
+                "Leave the template out, or give one of this patient.",
+            )
         merged = Dataset()
         merged.update(self.dataset)
         merged.update(other.dataset)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import MissingFolder
 from ...instances import SeriesInstance, find_instances
 from ...values import text_of
 from ..errors import AnotherGrid, NotLabels, UnreadableInput
@@ -40,8 +41,10 @@ def read_label_map(path: Path, grid: Grid, table: Path | None = None, nearest: b
     path: `.nii`, `.nii.gz`, `.nrrd`, `.mha`; the `.json` that `convert_from_dicom` writes beside label maps, which
     names the files of each segment; or DICOM.  table: such a `.json`, for what the numbers of one label map mean.
     nearest: take the nearest voxel of another grid rather than raise AnotherGrid.
-    Raises NotLabels for values that are no labels, UnreadableInput for damaged files and tables.
+    Raises NotLabels for values that are no labels, UnreadableInput for damaged files and tables, MissingFolder.
     """
+    if not path.exists():
+        raise MissingFolder(f"{path}")
     name = path.name.lower()
     if name.endswith(".json"):
         return _of_table(path, grid, nearest)

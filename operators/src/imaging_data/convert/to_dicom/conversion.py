@@ -50,9 +50,11 @@ class ToDicom:
             raise UnsupportedModality("Pictures and volumes need one (PS3.3 section C.7.3.1.1.1).")
 
     def attributes_of(self, item: Item) -> Attributes:
-        """Those of one item.  Raises KeyError where it has no row."""
+        """Those of one item.  Raises WrongTable where it has no row, WrongAttribute as `Attributes.updated`."""
         if self.rows is None:
             return self.attributes
+        if item.name not in self.rows:
+            raise WrongTable("It has no row.")
         return self.attributes.updated(Attributes.of(self.rows[item.name]))
 
 
@@ -111,15 +113,11 @@ class _Run:
     def convert(self, item: Item, folder: Path) -> None:
         """Add the series of one item, or say why not."""
         try:
-            attributes = self.options.attributes_of(item)
-        except KeyError:
-            self._skip(item, WrongTable("It has no row."))
-            return
-        try:
             with naming(item.name):
-                self._convert(item, attributes, folder)
+                self._convert(item, self.options.attributes_of(item), folder)
         except ImagingDataError as error:
-            self._skip(item, error)
+            self.skipped.append(Skipped(item.name, str(error)))
+            self.errors.append(error)
 
     def _convert(self, item: Item, attributes: Attributes, folder: Path) -> None:
         try:
@@ -151,10 +149,6 @@ class _Run:
             for file in made.files:
                 Path(own, file).rename(folder / file)
         return made
-
-    def _skip(self, item: Item, error: ImagingDataError) -> None:
-        self.skipped.append(Skipped(item.name, str(error)))
-        self.errors.append(error)
 
     def converted(self, folder: Path) -> Converted:
         """What was made, in `folder`."""
