@@ -118,9 +118,11 @@ class Frames:
     def hidden(self) -> Picture | None:
         """Where bits beside the grey values are set, white on black; None where they only carry on the sign."""
         above, unused = self._unused_bits
-        if not unused:
-            return None
-        grey = (1 << (int(self.dataset.HighBit) + 1)) - (1 << (unused - above))
+        used = 8 * self.stored.dtype.itemsize - unused
+        least, most, half = int(self.stored.min()), int(self.stored.max()), 1 << (used - 1)
+        if above == unused and ((least >= 0 and most < 2 * half) or (least >= -half and most < half)):
+            return None  # nearly all images, at once
+        grey = ((1 << used) - 1) << (unused - above)
         extended = self._shown(self.stored) << (unused - above)
         found = (self.stored != extended) & ((self.stored & _as(~grey, self.stored)) != 0)
         return found.any(axis=(0, -1)) * np.uint8(255) if found.any() else None
