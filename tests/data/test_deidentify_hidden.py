@@ -50,6 +50,12 @@ PLACES = {
     "the institution in a text": (0x00281055, "LO", b"by Saint HOSPITAL "),
     "another identifier in a text": (0x00281055, "LO", b"was HIV-4711"),
     "a URL": (0x00081190, "UR", f"http://pacs.hospital/studies/{UID_ROOT}.2 ".encode()),
+    "a date said to be a time": (0x00080032, "TM", DATE.encode()),
+    "a text said to be a time": (0x00104000, "TM", DATE.encode()),
+    "bytes that are no number": (0x0020930D, "FD", f"{DATE} x".encode()),
+    "a date in bytes": (0x00144064, "OB", DATE.encode()),
+    "a date for a number": (0x00201208, "IS", DATE.encode()),
+    "its own UID for a code": (0x00189008, "CS", f"X_{UID_ROOT}.1".encode()),
     "an element of a message": (0x00041511, "UI", f"{UID_ROOT}.1 ".encode()),
 }
 
@@ -60,7 +66,9 @@ def test_it_is_found_where_it_hides(place, profile):
     other = Dataset()
     other.PatientID = "HIV-4711"
     dataset = ct(InstitutionName="Saint Hospital", OtherPatientIDsSequence=[other])
-    content = _out(_raw(dataset, *PLACES[place]), profile)
+    parts = split(encoded(dataset))
+    _raw(parts.dataset, *PLACES[place])
+    content = encode(deidentify(parts.dataset, profile, KEY).dataset, parts)
     left = (NAME.encode(), UID_ROOT.encode(), DATE.encode(), b"HIV", b"hospital", b"HOSPITAL")
     assert not any(text in content for text in left)
 

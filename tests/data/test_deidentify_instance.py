@@ -129,6 +129,14 @@ def test_full_dates_stay_where_they_are_asked_for():
     assert (done.StudyDate, done.LongitudinalTemporalInformationModified) == (DATE, "UNMODIFIED")
 
 
+def test_uids_that_stay_may_hold_a_day_but_no_name():
+    same, named = f"1.2.999.{DATE}.1", f"1.2.{NAME}.1"
+    dataset = ct(FrameOfReferenceUID=same, SynchronizationFrameOfReferenceUID=named)
+    done = after(dataset, Profile("", frozenset({"retain-uids"})))
+    assert done.FrameOfReferenceUID == same
+    assert "SynchronizationFrameOfReferenceUID" not in done
+
+
 def test_great_ages_are_capped():
     assert after(ct()).PatientAge == "090Y"
     assert after(ct(PatientAge="033Y")).PatientAge == "033Y"

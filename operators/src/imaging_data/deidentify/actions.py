@@ -30,9 +30,22 @@ WRITTEN = TEXT | {"CS", "UI", "UR", "DS", "IS", "DA", "DT", "TM", "AS"}  # in le
 MEANT = DATES | {"TM", "AS", "PN", "UI"}  # VRs that hold, whatever a file says in their place
 NUMBERS = {  # what values in digits may look like; anything else in them is not kept
     **dict.fromkeys(("DS", "IS"), re.compile(rb"[0-9+\-.eE\\ \0]*")),
-    **dict.fromkeys(("DA", "DT", "TM"), re.compile(rb"[0-9+\-.:\\ \0]*")),
+    **dict.fromkeys(("DA", "DT"), re.compile(rb"[0-9+\-.:\\ \0]*")),
+    "TM": re.compile(rb"(?:\d\d(?::?\d\d(?::?\d\d(?:\.\d{1,6})?)?)?[ \0]*(?:\\|$))*[ \0]*"),
     "AS": re.compile(rb"[0-9DWMY\\ \0]*"),
+    "UI": re.compile(rb"[0-9.\\ \0]*"),
 }
+SIZES = {
+    "US": 2,
+    "SS": 2,
+    "UL": 4,
+    "SL": 4,
+    "FL": 4,
+    "AT": 4,
+    "FD": 8,
+    "UV": 8,
+    "SV": 8,
+}  # bytes of one value
 SAYING = TEXT | {
     "DS",
     "FD",
@@ -96,7 +109,7 @@ class Cleaner:
     def __post_init__(self) -> None:
         self._depth, self._mode = 0, LISTED
         self._echo = searched(self.words)
-        plain = [word.encode() for word in self.words if len(word) >= UNMISTAKABLE and not word.isdigit()]
+        plain = [word.encode() for word in self.words if len(word) >= UNMISTAKABLE + word.isdigit()]
         self._bulk = re.compile(b"|".join(map(re.escape, plain)), re.IGNORECASE) if plain else None
         self._actions: dict[str, Callable[[Dataset, BaseTag, str, Rule], None]] = {
             "K": self._keep, "C": self._clean, "U": self._uid, "H": self._hash, "R": self._replace,
@@ -165,14 +178,14 @@ class Cleaner:
             self._shift(dataset, tag, vr)
         elif vr == "AS":
             self._set(dataset, tag, vr, dates.cap_age(_text(dataset, tag)))
-        elif self._echoes(dataset, tag, vr):
+        elif vr != "UI" and self._echoes(dataset, tag, vr):  # in UIDs that stay days and numbers are usual
             self._silence(dataset, tag, vr)
 
     def _clean(self, dataset: Dataset, tag: BaseTag, vr: str, rule: Rule) -> None:
         """Dates are moved, times stay, texts keep known words, sequences are cleaned; else the fallback."""
         if vr == "SQ":
             self._items(dataset, tag, TEXTS)
-        elif vr in DATES:
+        elif vr in DATES and self.profile.has(MODIFIED_DATES):
             self._shift(dataset, tag, vr)
         elif vr in TEXT:
             self._cleaned_text(dataset, tag, vr, rule)
@@ -265,7 +278,12 @@ class Cleaner:
             return
         strange = {word for word in self.words if is_long(word)} - self.profile.words
         values = [str(value) for value in _values(dataset, tag)]
-        said = [strange & {value.casefold(), *text_words(value.replace("_", " "))} for value in values]
+        numbers = [word for word in strange if len(word) > UNMISTAKABLE and not any(map(str.isalpha, word))]
+        said = [
+            strange & {value.casefold(), *text_words(value.replace("_", " "))}
+            or any(n in value for n in numbers)
+            for value in values
+        ]
         dataset[tag] = DataElement(
             tag, vr, ["ANONYMIZED" if own else v for v, own in zip(values, said, strict=True)]
         )
@@ -301,10 +319,13 @@ def _vr(dataset: Dataset, tag: BaseTag) -> str:
         return "SQ" if known == said else ""
     if (said in TEXT and known not in WRITTEN) or _hides_items(raw):
         return ""
-    if known in MEANT or (known in ECHOING and said not in WRITTEN):
+    if known in MEANT or (known in ECHOING and said not in ECHOING | DATES | {"UI"}):
         said = known
+    if not isinstance(raw.value, bytes):
+        return said
     plain = NUMBERS.get(said) or NUMBERS.get(known)
-    return said if plain is None or not isinstance(raw.value, bytes) or plain.fullmatch(raw.value) else ""
+    fits = plain.fullmatch(raw.value) if plain else len(raw.value) % SIZES.get(said, 1) == 0
+    return said if fits else ""
 
 
 @lru_cache(4096)
