@@ -12,23 +12,23 @@ from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 from ..errors import UnreadableInstance, UnsupportedPixels
 from ..parts import Parts
 from ..pixels import NATIVE, check_codestreams, check_transfer_syntax
-from ..values import numbers_of, text_of
+from ..values import UNREADABLE, numbers_of, text_of
 from .palette import from_palette
 from .rendering import Options, Picture, Rendering, Rule
 
 PALETTE = "PALETTE COLOR"
 IN_CODESTREAMS = {"YBR_ICT", "YBR_RCT", "YBR_PARTIAL_420"}  # which decoders undo
 COLOURS = {"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT"}
-SIZES = ("rows", "columns", "bits_allocated", "bits_stored", "pixel_representation", "samples_per_pixel")
-KEYWORDS = ("Rows", "Columns", "BitsAllocated", "BitsStored", "PixelRepresentation", "SamplesPerPixel")
-BROKEN = (
-    ValueError,
-    TypeError,
-    AttributeError,
-    IndexError,
-    KeyError,
-    RuntimeError,
-)  # damaged data, in pydicom
+SIZES = {
+    "rows": "Rows",
+    "columns": "Columns",
+    "bits_allocated": "BitsAllocated",
+    "bits_stored": "BitsStored",
+    "pixel_representation": "PixelRepresentation",
+    "samples_per_pixel": "SamplesPerPixel",
+    "planar_configuration": "PlanarConfiguration",
+}
+BROKEN = (*UNREADABLE, RuntimeError)  # what damaged data raise in pydicom
 
 
 def is_colour(header: Dataset) -> bool:
@@ -52,14 +52,11 @@ def colour_picture(parts: Parts, frame: int, options: Options) -> Picture:
 
 
 def _decoded(parts: Parts, photometric: str, options: Options) -> NDArray[Any]:
-    numbers = [numbers_of(parts.dataset, keyword, 1) or (0.0,) for keyword in KEYWORDS]
-    known: dict[str, Any] = {name: int(found[0]) for name, found in zip(SIZES, numbers, strict=True)}
-    planar = numbers_of(parts.dataset, "PlanarConfiguration", 1)
-    known |= {"number_of_frames": 1, "photometric_interpretation": photometric, "pixel_keyword": "PixelData"}
-    known |= {
-        "planar_configuration": int(planar[0]) if planar else 0,
-        "pixel_vr": parts.pixels and parts.pixels.vr,
+    known: dict[str, Any] = {
+        name: int((numbers_of(parts.dataset, keyword, 1) or (0.0,))[0]) for name, keyword in SIZES.items()
     }
+    known |= {"number_of_frames": 1, "photometric_interpretation": photometric, "pixel_keyword": "PixelData"}
+    known["pixel_vr"] = parts.pixels and parts.pixels.vr
     syntax = parts.transfer_syntax or ExplicitVRLittleEndian
     plain = syntax in (*NATIVE, RLELossless)
     if known["samples_per_pixel"] != 3 or (plain and photometric in IN_CODESTREAMS):

@@ -32,7 +32,7 @@ IN_GROUPS = (
     "WindowCenterWidthExplanation",
     "VOILUTFunction",
 )
-DECODED = {
+DECODED = {  # what each frame of video becomes
     "PhotometricInterpretation": "RGB",
     "PlanarConfiguration": 0,
     "BitsAllocated": 8,
@@ -92,10 +92,14 @@ def decoded(parts: Parts) -> Parts:
     grey = text_of(parts.dataset, "PhotometricInterpretation") in GREY
     if not grey or parts.pixels is None or not parts.pixels.encapsulated:
         return parts
-    stored, _ = stored_values(parts, PixelFormat.of(parts.dataset))
+    form = PixelFormat.of(parts.dataset)
+    stored, _ = stored_values(parts, form)
+    header = _copy(parts.dataset)
+    header.pop("HighBit", None)  # a codestream knows none; from here on it would count
+    header.HighBit = form.bits_stored - 1
     content = stored.astype(stored.dtype.newbyteorder("<"), copy=False).tobytes()
     span = PixelSpan("PixelData", "OW", 0, len(content), False)
-    return Parts(parts.dataset, UID(ExplicitVRLittleEndian), content, span)
+    return Parts(header, UID(ExplicitVRLittleEndian), content, span)
 
 
 def frame_count(dataset: Dataset) -> int:
