@@ -56,8 +56,8 @@ class Checkout:
 
 VENV = "-m venv --clear .venv"
 INSTALLS = [
-    "pip --constraint constraints.txt torch==2.13.0",
-    "pip --constraint constraints.txt --editable .[apps,convert,research,slides,ray,dev]",
+    "pip --no-compile --no-deps --requirement constraints.txt",
+    "pip --no-compile --constraint constraints.txt --editable .[apps,convert,research,slides,ray,dev]",
 ]
 
 
