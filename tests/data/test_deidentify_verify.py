@@ -132,6 +132,14 @@ def test_a_short_name_inside_another_word_is_not_meant(tmp_path):
         ] == found
 
 
+def test_a_usual_word_in_a_code_is_nobody_s_name(tmp_path):
+    (tmp_path / "in").mkdir()
+    original = ct(PatientName=f"Perfusion^{NAME}", ImageType=["DERIVED", "PERFUSION"], PatientAge="033Y")
+    (tmp_path / "in" / "1.dcm").write_bytes(encoded(original))
+    deidentify_files(tmp_path / "in", tmp_path / "out", None, RESEARCH, KEY)
+    assert Verification(tmp_path / "in", KEY).run(tmp_path / "out").findings == []
+
+
 def test_what_cannot_be_searched_is_said(made, tmp_path):
     def no_reader(parts: object, reading: object) -> list[str]:
         raise UnsupportedTransferSyntax("JPEG")

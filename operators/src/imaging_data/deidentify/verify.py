@@ -3,7 +3,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydicom import Dataset
@@ -136,7 +136,7 @@ class Verification:
         return found
 
     def _search(self, dataset: Dataset, done: Verified) -> Search:
-        profile = Profile("", _stamped(dataset), self._profile.choices, self._profile.safe_private)
+        profile = replace(self._profile, options=_stamped(dataset))
         own = self._by_pseudonym.get(text_of(dataset, "PatientID"))
         dates = not profile.keeps_times or (own is not None and profile.has(MODIFIED_DATES))
         if not dates:
@@ -148,7 +148,9 @@ class Verification:
         if which not in self._searches:
             words = self._profile.words if profile.has(CLEAN_DESCRIPTORS) else frozenset[str]()
             known = (own or self._all).without(_kept(profile), words)
-            self._searches[which] = Search(known, profile, dates, _words(known), _encoded(known))
+            self._searches[which] = Search(
+                known, profile, dates, _words(known), _encoded(known, profile.words)
+            )
         return self._searches[which]
 
 
@@ -169,12 +171,13 @@ def _words(known: Known) -> re.Pattern[str] | None:
     return re.compile("|".join(map(bounded, words))) if words else None
 
 
-def _encoded(known: Known) -> re.Pattern[bytes] | None:
-    """The same and whole sentences, in UTF-8, and names as the originals encode them."""
-    words = set(filter(is_long, known.names | known.identifiers.keys()))
+def _encoded(known: Known, usual: frozenset[str]) -> re.Pattern[bytes] | None:
+    """The same but for usual words, and whole sentences, in UTF-8, and names as the originals encode them."""
+    words = set(filter(is_long, known.names | known.identifiers.keys())) - usual
     texts = {text for text in known.texts if len(text) >= SENTENCE and " " in text}
     every = {bounded(text).encode() for text in words | texts}
-    every |= {bounded(each.decode("latin-1")).encode("latin-1") for each in known.encoded}
+    encoded = {each.decode("latin-1") for each in known.encoded}
+    every |= {bounded(each).encode("latin-1") for each in encoded if each.casefold() not in usual}
     return re.compile(b"|".join(sorted(every)), re.IGNORECASE) if every else None
 
 
@@ -223,6 +226,8 @@ def _kind(search: Search, tag: int, vr: str, value: str) -> str:
     if vr not in LONGER:
         return ""
     words = set(re.split(r"[\W_]+", small)) if vr != "CS" else {small}
+    if vr == "CS" and small in search.profile.words:  # PERFUSION is no patient there, whatever their name
+        return ""
     if words & known.names or (search.words and search.words.search(small)):
         return NAME
     if search.dates and known.dates & set(_written_dates(small)):
