@@ -34,6 +34,7 @@ from imaging_data.convert import (
 )
 from imaging_data.convert.errors import (
     AnotherGrid,
+    AnotherPatient,
     NothingToConvert,
     NotLabels,
     TargetExists,
@@ -191,6 +192,18 @@ def test_contours_become_a_segmentation(source, tmp_path):
     assert np.array_equal(written(shape, source, tmp_path / "seg.dcm"), wanted)
     [segment] = read_segmentation(tmp_path / "seg.dcm").segments
     assert (segment.label, segment.algorithm) == ("Lesion 病変", "MANUAL")
+
+
+def test_contours_of_another_patient_are_refused(source, tmp_path):
+    shape = structure_set(source, tmp_path / "rt.dcm", [(2, SQUARE)])
+    dataset = dcmread(shape)
+    dataset.PatientID = "another"
+    dataset.save_as(shape)
+    with pytest.raises(AnotherPatient, match=r"rt\.dcm"):
+        labels_to_seg(shape, source, tmp_path / "seg.dcm")
+    dataset.PatientID = dcmread(next(source.iterdir())).PatientID
+    dataset.save_as(shape)
+    assert labels_to_seg(shape, source, tmp_path / "seg.dcm").files
 
 
 def test_another_grid_is_refused_or_resampled(source, tmp_path):

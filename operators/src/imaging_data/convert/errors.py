@@ -35,6 +35,12 @@ class AnotherGrid(ImagingDataError):
     hint = "Give those that belong to this series, or ask for the nearest voxel (`--resample`)."
 
 
+class AnotherPatient(ImagingDataError):
+    """The segmentation or structure set is of another patient than the series."""
+
+    hint = "Give the series that it was drawn on."
+
+
 class MissingPackage(ImagingDataError):
     """A package that this format needs is not installed."""
 

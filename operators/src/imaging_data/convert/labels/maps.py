@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...errors import MissingFolder
 from ...instances import SeriesInstance, find_instances
 from ...values import text_of
-from ..errors import AnotherGrid, NotLabels, UnreadableInput
+from ..errors import AnotherGrid, AnotherPatient, NotLabels, UnreadableInput
 from ..grids import Affine, Grid
 from ..volumes import read_image
 from .contours import STRUCTURE_SET, read_contours
@@ -35,12 +35,15 @@ def read_labels(instance: SeriesInstance, reference: Grid | None) -> Labels:
     return read_contours(instance, reference)
 
 
-def read_label_map(path: Path, grid: Grid, table: Path | None = None, nearest: bool = False) -> Labels:
+def read_label_map(
+    path: Path, grid: Grid, table: Path | None = None, nearest: bool = False, patient_id: str = ""
+) -> Labels:
     """Labels on `grid`, of a label map, a table that names several, a structure set or a segmentation.
 
     path: `.nii`, `.nii.gz`, `.nrrd`, `.mha`; the `.json` that `convert_from_dicom` writes beside label maps, which
     names the files of each segment; or DICOM.  table: such a `.json`, for what the numbers of one label map mean.
     nearest: take the nearest voxel of another grid rather than raise AnotherGrid.
+    patient_id: the PatientID of the series; DICOM with another one is AnotherPatient.
     Raises NotLabels for values that are no labels, UnreadableInput for damaged files and tables, MissingFolder.
     """
     if not path.exists():
@@ -54,6 +57,8 @@ def read_label_map(path: Path, grid: Grid, table: Path | None = None, nearest: b
     for series in find_instances(path).series:
         for instance in series.instances:
             if text_of(instance.dataset, "SOPClassUID") in (*SEGMENTATIONS, STRUCTURE_SET):
+                if patient_id and text_of(instance.dataset, "PatientID") not in ("", patient_id):
+                    raise AnotherPatient(f"{instance.path.name}: its PatientID is not the series'.")
                 return _placed(read_labels(instance, grid), grid, nearest)
     raise NotLabels(f"{path.name} is no label map, table, segmentation or structure set.")
 

@@ -65,14 +65,15 @@ def labels_to_seg(
     """Write a Segmentation of the series in `template`, whose patient and study it takes.
 
     labels: as `read_label_map` takes them.  target: a `.dcm` file, else a folder for one.  Raises AnotherGrid when
-    the labels lie on another grid than the series, NotLabels, NothingToConvert when they mark nothing,
-    NoMatchingSeries, NotAVolume, TargetExists.
+    the labels lie on another grid than the series, AnotherPatient, NotLabels, NothingToConvert when they mark
+    nothing, NoMatchingSeries, NotAVolume, TargetExists.
     """
     options = options or ToSegmentation()
     series = _series(template, options.series_instance_uid)
     layout = layout_of(series)
     _check_one_volume(layout)
-    found = read_label_map(labels, layout.grid, options.table, options.resample)
+    patient_id = text_of(layout.slices[0].dataset, "PatientID")
+    found = read_label_map(labels, layout.grid, options.table, options.resample, patient_id)
     written = datetime.fromtimestamp(int(labels.stat().st_mtime), UTC)
     dataset = segmentation_dataset(found, layout, options, written)
     path = target if target.suffix.lower() == ".dcm" else target / "segmentation.dcm"
