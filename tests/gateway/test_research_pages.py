@@ -3,6 +3,7 @@
 
 import csv
 import io
+import os
 import re
 import time
 import zipfile
@@ -16,12 +17,13 @@ from fastapi import HTTPException
 from PIL import Image
 from pydicom import dcmread
 from seeded import Site, configuration, site
+from starlette.formparsers import MultiPartParser
 from starlette.testclient import TestClient
 
 from imaging_data.deidentify import Key
 from informatics_gateway.store import Journal, Store
 from informatics_gateway.web.app import create_app
-from informatics_gateway.web.research import uploads
+from informatics_gateway.web.research import plans, uploads
 from informatics_gateway.web.research.forms import local_only
 from informatics_gateway.web.research.outcome import CSV
 
@@ -239,6 +241,24 @@ def test_uploads_are_bounded(served, monkeypatch, tmp_path):
     monkeypatch.setattr(uploads, "MOST_FILES", 2)
     assert post(served, "convert", {f"{n}.png": b"x" for n in range(3)}, **out).status_code in (400, 422)
     assert left(served) == []
+
+
+def test_many_files_are_held_neither_open_nor_in_memory(served, monkeypatch):
+    monkeypatch.setattr(MultiPartParser, "spool_max_size", 1)  # Starlette would open a file for each
+    held = []
+
+    def look(form, *where):
+        held.append(len(os.listdir("/proc/self/fd")))
+        return uploads.save(form, *where)
+
+    monkeypatch.setattr(plans, "save", look)
+    before, files = len(os.listdir("/proc/self/fd")), {f"{number}.txt": b"text" for number in range(100)}
+    page = words(ended(served, post(served, "convert", files, modality="OT", to="archive")))
+    assert held[0] < before + 50
+    assert "holds nothing that can be converted. The upload: No conv" in page
+    for wrong in (b"no form", b"--x\r\nContent-Disposition: form-data\r\n\r\n\r\n--x--"):
+        headers = {"Origin": served.url, "Content-Type": "multipart/form-data; boundary=x"}
+        assert served.client.post(FORMS["convert"], content=wrong, headers=headers).status_code in (400, 403)
 
 
 def test_work_is_stopped_by_its_page_and_by_no_other(served, tmp_path):

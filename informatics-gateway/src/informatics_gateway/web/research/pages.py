@@ -21,8 +21,9 @@ from ..templates import render
 from .apart import apart
 from .forms import NAMED, PROFILES, Fields, check_token, local_only, research_destinations
 from .outcome import CSV, Work
+from .spool import form_of
 from .tasks import Task, Tasks
-from .uploads import MOST_FIELDS, MOST_FILES, check_length
+from .uploads import check_length
 
 MODALITIES = ("CT", "MR", "PT", "CR", "DX", "MG", "US", "XA", "RF", "NM", "XC", "ES", "GM", "OP", "OT")
 PREFIX = "/research"
@@ -107,7 +108,7 @@ class _Desk:
     async def begin(self, request: Request, name: str, plan: Begin) -> Response:
         """Take the form, begin the work, and lead to its page; or say what is wrong with the form."""
         check_length(request, self._root.parent, self._reserve)
-        async with request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS) as form:
+        async with form_of(request, self._root.parent) as form:
             check_token(Fields.of(form), self.token)
             return await run_in_threadpool(self._begin, form, name, plan)
 
@@ -127,7 +128,7 @@ class _Desk:
     async def stop(self, request: Request, identifier: str) -> Response:
         """Stop the work that has not ended, and lead to its page.  Raises the answers 403 and 404."""
         check_length(request, self._root.parent, 0)
-        async with request.form(max_files=0, max_fields=1) as form:
+        async with form_of(request, self._root.parent) as form:
             check_token(Fields.of(form), self.token)
         self.task(identifier).stopped.set()
         return RedirectResponse(f"{PREFIX}/tasks/{identifier}", 303)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from tempfile import gettempdir
 from typing import IO
 
 from fastapi import HTTPException
@@ -16,11 +15,11 @@ from starlette.requests import Request
 
 from ...errors import GantryError
 from ...sending import zips
+from .spool import MOST_FILES, has_files
 
 LARGEST_BODY = 8 << 30  # bytes of all files of one form
 LARGEST_TEXT = 1 << 20  # of a form without files, which is read into memory
 LARGEST_INFLATED = 32 << 30  # bytes of all that is in its zips
-MOST_FILES, MOST_FIELDS = 20_000, 64
 CHUNK = 1 << 20
 ENDING = re.compile(r"(\.nii|\.ome)?\.[a-z0-9]{1,8}")
 
@@ -105,16 +104,15 @@ class _Checked:
 def check_length(request: Request, folder: Path, reserve: float) -> None:
     """Raise the answer 411, 413 or 507 unless the body says how long it is, and there is room for it.
 
-    It lies in the folder for temporary files until it is whole, then in `folder`, of whose disk `reserve` bytes
-    stay free.
+    It lies in `folder`, of whose disk `reserve` bytes stay free.
     """
     length = request.headers.get("content-length", "")
     if not length.isdecimal():
         raise HTTPException(411, "The upload must say how long it is.")
-    files = request.headers.get("content-type", "").startswith("multipart/")
+    files = has_files(request)
     if int(length) > (LARGEST_BODY if files else LARGEST_TEXT):
         raise HTTPException(413, f"At most {LARGEST_BODY >> 30} GiB at once; use the command line for more.")
-    room = min(shutil.disk_usage(gettempdir()).free, shutil.disk_usage(folder).free - reserve)
+    room = shutil.disk_usage(folder).free - reserve
     if files and int(length) > room:
         raise HTTPException(
             507, f"The disk has room for {max(0, room) / 1e9:.1f} GB: make some, or send less."

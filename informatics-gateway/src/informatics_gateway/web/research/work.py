@@ -30,7 +30,7 @@ class Uploaded:
 
     def renamed(self, text: str) -> str:
         """The text, with what a file was called in place of what it is kept under."""
-        text = text.replace(f"{self.folder}/", "")
+        text = text.replace(f"{self.folder}/", "").replace(str(self.folder), "The upload")
         for kept, name in self.names.items():
             if kept in text:
                 return text.replace(kept, name)
