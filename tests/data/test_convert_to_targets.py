@@ -99,6 +99,7 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert "space" in refused.value.hint
+    assert "\n" not in refused.value.detail  # such as a traceback
     assert left(tmp_path) == ["a.nii"]
 
 

@@ -128,7 +128,8 @@ def convert(
         try:
             converted = work(source, target, at)
         except OSError as error:
-            raise CannotConvert(f"{error.strerror or error}.") from error
+            said = error.strerror or str(error).partition("\n")[0]  # pydicom adds a traceback
+            raise CannotConvert(f"{said}.") from error
         sent = send([target], where[0], at, where[1]) if where else None
     _report(converted, output, sent, json)
     raise typer.Exit(0 if sent is None or sent.complete else 1)

@@ -67,7 +67,8 @@ def _scratch(target: Path) -> Iterator[Path]:
         partial.mkdir(parents=True)
         yield partial
     except OSError as error:
-        raise CannotWrite(f"{target}: {error.strerror or error}.") from error
+        said = error.strerror or str(error).partition("\n")[0]  # pydicom adds a traceback
+        raise CannotWrite(f"{target}: {said}.") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         for folder in new:
