@@ -171,7 +171,7 @@ def test_what_cannot_be_read_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     cut, window = parts_of(grey, Rows=64), parts_of(grey, PixelRepresentation=None)
     for parts, reason in (
-        (parts_of(grey, BitsStored=None), "damaged"),
+        (parts_of(grey, HighBit=None), "damaged"),
         (parts_of(grey, BitsAllocated=1, BitsStored=1, HighBit=0, Rows=64, Columns=128), "bits"),
         (window, "pixels"),
         (parts_of(grey, MPEG4HP41), "4.102"),

@@ -37,7 +37,7 @@ def test_names_are_seen_without_reading_them(background: str) -> None:
 
 def test_what_is_not_letters_is_not_seen() -> None:
     """Noise, speckle, blocks of one size in a row, the ticks of a scale, and two letters alone."""
-    noise = np.random.default_rng(5).normal(100, 40, (240, 320)).clip(0, 255).astype(np.uint8)
+    noise = np.random.default_rng(5).normal(100, 20, (240, 320)).clip(0, 255).astype(np.uint8)
     speckle = np.uint8(Image.fromarray(noise).filter(ImageFilter.GaussianBlur(1.5)))
     ticks = np.zeros((240, 320), np.uint8)
     ticks[100:112, 20:300:8] = 255

@@ -25,7 +25,8 @@ ENLARGED = 1600  # pixels: a picture that is no longer than that is read at twic
 STROKE = 15  # pixels: lines of text are thinner
 NOISE = 3  # times the median of what is thin
 CONTRAST = 64  # of 255
-A_LONG_WORD = 7  # letters
+A_WORD, A_LONG_WORD = 5, 7  # letters
+CONFIDENT = 85  # of 100: what a shorter word is read with
 A_NUMBER = 6  # digits: a date, an identifier
 
 
@@ -58,18 +59,25 @@ class Word:
 
     @property
     def is_sure(self) -> bool:
-        """Whether it is text and no anatomy: read with confidence, alike in several renderings, or a long number."""
-        if self.letters < 2 or sum(map(str.isdigit, self.text)) >= A_NUMBER:
-            return self.letters >= 2
-        if self.seen > 1 and self.letters >= 3:
-            return self.confidence >= 45
-        return self.confidence >= (60 if self.letters >= 3 else 80)
+        """Whether it is text and no anatomy, which is read as short words, too: those need more confidence."""
+        if self.letters >= 2 and sum(map(str.isdigit, self.text)) >= A_NUMBER:
+            return True
+        return self._is_likely and (self.letters >= A_WORD or self.confidence >= CONFIDENT)
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether it may be text: long enough for a name, though read with less confidence."""
+        """Whether it may be text: a short word, or one long enough for a name though read with less confidence."""
         often = self.seen >= (3 if self.letters < A_LONG_WORD else 2)
-        return not self.is_sure and self.letters >= 4 and (self.confidence >= 40 or often)
+        return not self.is_sure and (
+            self._is_likely or (self.letters >= 4 and (self.confidence >= 40 or often))
+        )
+
+    @property
+    def _is_likely(self) -> bool:
+        """Read with confidence, of which one seen alike in several renderings needs less."""
+        if self.letters < 3:
+            return self.letters == 2 and self.confidence >= 80
+        return self.confidence >= (45 if self.seen > 1 else 60)
 
     def is_beside(self, other: "Word") -> bool:
         """Whether it continues the line of `other`."""
