@@ -128,11 +128,14 @@ def test_a_zip_that_is_cut_off_is_named_and_the_next_is_sent(instances, tmp_path
     assert sentence.startswith("The zip file is refused. a-cut.zip")
 
 
-def test_a_member_that_is_damaged_is_named(instances, tmp_path):
+@pytest.mark.parametrize(
+    "compression", (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+)
+def test_a_member_that_is_damaged_is_named(instances, tmp_path, compression):
     files = {f"Nightingale^F/{name}": content for name, content in whole(instances).items()}
-    path = make(tmp_path / "bad.zip", files, zipfile.ZIP_STORED)
+    path = make(tmp_path / "bad.zip", files, compression)
     content = bytearray(path.read_bytes())
-    content[200] ^= 1
+    content[200:210] = bytes(byte ^ 0x5A for byte in content[200:210])
     path.write_bytes(content)
     found, reading = read(path)
     assert len(found) == 2

@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from struct import unpack_from
 from typing import IO
@@ -18,7 +19,9 @@ MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # a local file header, or the end of an 
 ENCRYPTED = 0x1  # general purpose flag
 END, LOCATOR = b"PK\x05\x06", b"PK\x06\x07"
 LONGEST_COMMENT, ZIP64 = 0xFFFF, 0xFFFFFFFF
-BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError)
+BROKEN = (
+    zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError, ValueError, NotImplementedError, RuntimeError,
+)  # fmt: skip
 
 
 class RefusedZip(GantryError):
