@@ -129,7 +129,7 @@ def test_a_zip_that_is_cut_off_is_named_and_the_next_is_sent(instances, tmp_path
 
 
 @pytest.mark.parametrize(
-    "compression", (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+    "compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
 )
 def test_a_member_that_is_damaged_is_named(instances, tmp_path, compression):
     files = {f"Nightingale^F/{name}": content for name, content in whole(instances).items()}
