@@ -24,6 +24,7 @@ HIGHER = 1.7  # times: of two letters side by side, as are a capital and a small
 GAP = 1.5  # times the height: letters further apart are no line
 ALIKE = 0.25  # of the contrast: by what the brightness of two letters may differ
 CLEAR = 64  # of 255: a contrast that says as much as any greater one
+AROUND = 2  # times the height, on either side of a line: what is masked with it
 DOUBTFUL, SURE = 0.85, 1.5  # of `_evidence`: no real picture without text had 1.2
 
 
@@ -92,7 +93,7 @@ def _lines_across(picture: Picture) -> list[Line]:
     for line in _in_lines(_letters(picture)):
         evidence = _evidence(line)
         if evidence >= DOUBTFUL:
-            more = line.height.max()  # on either side, where letters that touch something may be
+            more = AROUND * line.height.max()  # where letters that touch something may be
             box = line.left.min() - more, line.top.min(), line.right.max() + more, line.bottom.max()
             found.append(Line("?" * len(line), evidence, *map(int, box)))
     return found
