@@ -114,15 +114,16 @@ class Gateway:
     def statuses(self) -> list[str]:
         """The status of every job, oldest first."""
         with Journal(self.storage) as journal:
-            return [str(job.status) for job in reversed(journal.jobs(limit=10000))]
+            return _statuses(journal)
 
     def wait(self, until: Callable[[list[str]], bool], seconds: float = WAITS_S) -> list[str]:
         """Wait until the jobs' statuses satisfy `until`."""
         deadline = time.monotonic() + seconds
-        while not until(self.statuses()):
-            assert time.monotonic() < deadline, f"{self.statuses()}\n{self.events()}\n{self.log[-4000:]}"
-            time.sleep(0.05)
-        return self.statuses()
+        with Journal(self.storage) as journal:
+            while not until(found := _statuses(journal)):
+                assert time.monotonic() < deadline, f"{found}\n{self.events()}\n{self.log[-4000:]}"
+                time.sleep(0.05)
+        return found
 
     def wait_ended(self, count: int = 1, seconds: float = WAITS_S) -> list[str]:
         """Wait until `count` jobs are there and all have ended."""
@@ -133,3 +134,7 @@ class Gateway:
         with Journal(self.storage) as journal:
             jobs = [job] if job else [each.id for each in reversed(journal.jobs(limit=10000))]
             return [event.text for number in jobs for event in journal.events(number)]
+
+
+def _statuses(journal: Journal) -> list[str]:
+    return [str(job.status) for job in reversed(journal.jobs(limit=10000))]

@@ -33,6 +33,13 @@ def numbers_of(rendered):
     return measure(rendered.array, lungs, rendered.grid.voxel_ml)
 
 
+@pytest.fixture(scope="module", params=EXPECTED, ids=name)
+def patient(request, phantom):
+    """What is expected of a phantom, the phantom, and what is measured in it."""
+    rendered = rendered_of(phantom, request.param)
+    return request.param, rendered, numbers_of(rendered)
+
+
 def misses(numbers, truth):
     """What lies outside the targets."""
     found = []
@@ -51,26 +58,21 @@ def test_there_are_three_patients_two_of_them_at_full_size_and_one_with_unequal_
     assert sum(each["unequal"] for each in EXPECTED) == 1
 
 
-@pytest.mark.parametrize("expected", EXPECTED, ids=name)
-def test_volume_and_emphysema_come_close_to_the_truth(phantom, expected):
-    rendered = rendered_of(phantom, expected)
-    assert misses(numbers_of(rendered), rendered.truth) == []
+def test_volume_and_emphysema_come_close_to_the_truth(patient):
+    _, rendered, numbers = patient
+    assert misses(numbers, rendered.truth) == []
 
 
-@pytest.mark.parametrize("expected", EXPECTED, ids=name)
-def test_mean_and_percentile_come_close_to_the_truth(phantom, expected):
-    rendered = rendered_of(phantom, expected)
-    numbers = numbers_of(rendered)
+def test_mean_and_percentile_come_close_to_the_truth(patient):
+    _, rendered, numbers = patient
     for side, true_side in SIDES.items():
         true = rendered.truth[true_side]
         assert numbers[side].mean_hu == pytest.approx(true.mean_hu, abs=MEAN_HU)
         assert numbers[side].percentile_15_hu == pytest.approx(true.percentile_15_hu, abs=PERCENTILE_HU)
 
 
-@pytest.mark.parametrize("expected", EXPECTED, ids=name)
-def test_the_numbers_are_those_that_the_readme_was_written_with(phantom, expected):
-    rendered = rendered_of(phantom, expected)
-    numbers = numbers_of(rendered)
+def test_the_numbers_are_those_that_the_readme_was_written_with(patient):
+    expected, rendered, numbers = patient
     for side, true_side in SIDES.items():
         assert vars(numbers[side]) == pytest.approx(expected["measured"][side], abs=0.06)
         assert vars(rendered.truth[true_side]) == pytest.approx(expected["truth"][side], abs=0.02)

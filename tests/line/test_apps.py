@@ -36,7 +36,9 @@ destinations = ["archive"]
 
 
 def _torso(folder: Path, seed: int) -> list[Path]:
-    return write_series(torso(seed).render(torso_grid(), seed=seed), folder, patient_id=f"TORSO-{seed}")
+    return write_series(
+        torso(seed).render(torso_grid(), seed=seed, factor=1), folder, patient_id=f"TORSO-{seed}"
+    )
 
 
 def _chest(folder: Path, seed: int, **attributes: str) -> list[Path]:

@@ -53,14 +53,14 @@ LUNGS = AppCase(
 )
 ORGANS = AppCase(
     app="organ_segmentation",
-    source=lambda: torso(seed=77).render(torso_grid(), seed=77),
+    source=lambda: torso(seed=77).render(torso_grid(), seed=77, factor=1),
     words=("Trained on phantoms only",),
     coded=("Attenuation Coefficient", "Liver"),
     segments=frozenset({"Liver", "Spleen", "Aorta"}),
 )
 TOTAL = AppCase(
     app="totalsegmentator",
-    source=lambda: torso(seed=78).render(torso_grid(), seed=78),
+    source=lambda: torso(seed=78).render(torso_grid(), seed=78, factor=1),
     words=("Task total (fast)", "liver"),
     coded=("Volume", "spleen"),
     segments=frozenset({"liver", "spleen"}),
