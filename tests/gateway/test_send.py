@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import receivers
+import typer
 from builders import CT_IMAGE, ct_series, mr_series
 from gateway_process import GANTRY
 from http_archive import Answer, Request, files_in, http_archive
@@ -17,6 +18,7 @@ from orthanc import Orthanc
 from pydicom import dcmread
 from pynetdicom import AE, evt
 
+from informatics_gateway.cli.output import interruptible
 from informatics_gateway.config import Config, DicomwebDestination, DimseDestination, FolderDestination, load
 from informatics_gateway.errors import DestinationRefused, DestinationUnavailable
 from informatics_gateway.sending import send
@@ -273,3 +275,10 @@ def test_what_to_names(tmp_path):
     for config in (load(path), Config()):
         with pytest.raises(NoSuchButton):
             to_button("OTHER", config)
+
+
+def test_ctrl_c_says_what_is_there_and_what_to_do(capsys):
+    with pytest.raises(typer.Exit) as ended, interruptible("What had been sent is there."):
+        raise KeyboardInterrupt
+    assert ended.value.exit_code == 130
+    assert "What had been sent is there.\nRun it again" in capsys.readouterr().err

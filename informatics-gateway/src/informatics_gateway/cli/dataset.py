@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ..config import DicomwebDestination, load
 from ..errors import BadConfiguration
 from .dataset_serve import serve_dataset
-from .output import DEFAULT_CONFIG, ConfigOption, JsonOption, counted, print_json, say, table
+from .output import DEFAULT_CONFIG, ConfigOption, JsonOption, counted, interruptible, print_json, say, table
 
 if TYPE_CHECKING:
     from imaging_data.dataset.build import BuildOptions, Fetcher
@@ -79,7 +79,7 @@ def build(
     from imaging_data.dataset.build import build as build_dataset
 
     options = _options(formats, bits, window, like, split, seed, stratify_by)
-    with _source(source, config) as images, _bars() as at:
+    with interruptible("What was made is kept."), _source(source, config) as images, _bars() as at:
         built = build_dataset(images, target, options, at)
     if json:
         print_json(asdict(built))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from .output import JsonOption, counted, print_json, say, table
+from .output import JsonOption, counted, interruptible, print_json, say, table
 from .waiting import counting_bar
 
 if TYPE_CHECKING:
@@ -69,7 +69,10 @@ def run(
     key = Key.new(key_file) if new_key else Key.read(key_file)
     if mapping is not None and mapping.exists():
         Mapping.read(mapping, key)  # refuses one of another key before anything is written
-    with counting_bar("de-identifying") as at:
+    with (
+        interruptible("What is out is whole; the mapping is not written yet."),
+        counting_bar("de-identifying") as at,
+    ):
         done = deidentify_files(source, target, hold, chosen, key, at)
     _keep(done, key, mapping, mapping_csv)
     if json:

@@ -3,9 +3,11 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from signal import SIGINT
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +16,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from imaging_data import ExplainedError
+
+from ..errors import GantryError
 
 ConfigOption = Annotated[
     Path, typer.Option("--config", envvar="GANTRY_CONFIG", help="The configuration file.", dir_okay=False)
@@ -56,6 +60,22 @@ def complain(error: ExplainedError) -> None:
     errors.print(f"[red]{escape(str(error))}[/red]")
     if error.hint:
         errors.print(escape(error.hint))
+
+
+class Interrupted(GantryError):
+    """It was ended before the end."""
+
+    hint = "Run it again: what is there is compared and stays."
+
+
+@contextmanager
+def interruptible(so_far: str) -> Iterator[None]:
+    """Ctrl-C ends the command with a sentence on what is there, and with the exit status of a shell."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        complain(Interrupted(so_far))
+        raise typer.Exit(128 + SIGINT) from None
 
 
 def local_time(at: float) -> str:

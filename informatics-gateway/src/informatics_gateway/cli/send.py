@@ -3,30 +3,21 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from signal import SIGINT
 from typing import Annotated
 
 import typer
 
 from ..config import Destination, load
-from ..errors import GantryError
 from ..sending import Sent, send
 from ..sending.addressee import find_destination, to_button
-from .output import DEFAULT_CONFIG, ConfigOption, JsonOption, complain, counted, print_json, say
+from .output import DEFAULT_CONFIG, ConfigOption, JsonOption, counted, interruptible, print_json, say
 from .waiting import counting_bar
 
 MOST_SHOWN = 20
-INTERRUPTED = 128 + SIGINT
 ToOption = Annotated[
     str | None,
     typer.Option("--to", metavar="NAME|URL", help=r"A [\[destination]], or http://host:port of an archive."),
 ]
-
-
-class Interrupted(GantryError):
-    """It was ended before the end: what had been sent by then is there, uncounted."""
-
-    hint = "Run it again: what is there is compared and stays."
 
 
 def send_command(
@@ -53,12 +44,11 @@ def send_command(
         destination, calling = to_button(button, load(config))
     else:
         destination, calling = find_destination(to or "", config, username, password_env)
-    with counting_bar(f"to {destination.name}") as at:
-        try:
-            sent = send(paths, destination, at, calling)
-        except KeyboardInterrupt:
-            complain(Interrupted())
-            raise typer.Exit(INTERRUPTED) from None
+    with (
+        interruptible("What had been sent is there, uncounted."),
+        counting_bar(f"to {destination.name}") as at,
+    ):
+        sent = send(paths, destination, at, calling)
     if json:
         print_json(asdict(sent) | {"complete": sent.complete})
     else:
