@@ -18,7 +18,7 @@ from orthanc import Orthanc
 from pydicom import dcmread
 from pynetdicom import AE, evt
 
-from informatics_gateway.cli.output import interruptible
+from informatics_gateway.cli.output import interruptible, say
 from informatics_gateway.config import Config, DicomwebDestination, DimseDestination, FolderDestination, load
 from informatics_gateway.errors import DestinationRefused, DestinationUnavailable
 from informatics_gateway.sending import send
@@ -282,3 +282,8 @@ def test_ctrl_c_says_what_is_there_and_what_to_do(capsys):
         raise KeyboardInterrupt
     assert ended.value.exit_code == 130
     assert "What had been sent is there.\nRun it again" in capsys.readouterr().err
+
+
+def test_a_terminal_does_not_obey_what_a_file_is_called(capsys):
+    say("ct\x1b]0;owned\x07\x9b31m [bold] 心.dcm")
+    assert capsys.readouterr().out == "ct\ufffd]0;owned\ufffd\ufffd31m [bold] 心.dcm\n"

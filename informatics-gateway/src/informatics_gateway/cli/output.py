@@ -25,16 +25,25 @@ ConfigOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DEFAULT_CONFIG = Path("gantry.toml")
 
+CONTROLS = dict.fromkeys(
+    {*range(0x20), *range(0x7F, 0xA0)} - set(map(ord, "\n\t")), "\N{REPLACEMENT CHARACTER}"
+)
+
 console = Console(highlight=False)
+
+
+def plain(text: object) -> str:
+    """Text that a terminal shows and does not obey, whatever a file is called."""
+    return escape(str(text).translate(CONTROLS))
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table; cells are shown as text, whatever they hold."""
-    grid = Table(title=title, title_justify="left")
+    grid = Table(title=plain(title), title_justify="left")
     for column in columns:
         grid.add_column(column, overflow="fold")  # a UID must be readable whole
     for row in rows:
-        grid.add_row(*(escape(str(cell)) for cell in row))
+        grid.add_row(*map(plain, row))
     console.print(grid)
 
 
@@ -46,7 +55,7 @@ def print_json(value: Any) -> None:
 
 def say(text: str) -> None:
     """Print a sentence."""
-    console.print(escape(text), soft_wrap=True)
+    console.print(plain(text), soft_wrap=True)
 
 
 def counted(count: int, one: str, many: str = "") -> str:
@@ -57,9 +66,9 @@ def counted(count: int, one: str, many: str = "") -> str:
 def complain(error: ExplainedError) -> None:
     """Print an error's sentence and hint on standard error."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
-    errors.print(f"[red]{escape(str(error))}[/red]")
+    errors.print(f"[red]{plain(error)}[/red]")
     if error.hint:
-        errors.print(escape(error.hint))
+        errors.print(plain(error.hint))
 
 
 class Interrupted(GantryError):
