@@ -258,6 +258,14 @@ def test_a_file_that_says_two_places_is_converted_with_a_warning(tmp_path):
     assert "two places" in note
 
 
+def test_a_place_that_is_given_to_a_file_with_its_own_is_said_not_to_count(tmp_path):
+    nibabel.save(nibabel.Nifti1Image(ramp(2, 3, 4), np.eye(4)), tmp_path / "a.nii")
+    given = np.diag([9.0, 9.0, 9.0, 1.0])
+    converted = to_dicom(tmp_path / "a.nii", tmp_path / "out", affine=given)
+    assert [note for note in converted.notes if "does not count" in note]
+    assert instances(converted)[0].PixelSpacing == [1, 1]
+
+
 @pytest.mark.parametrize("size", [0.0, -1.0, np.nan])
 def test_a_size_that_is_none_is_refused_where_the_place_follows_from_it(tmp_path, size):
     image = nibabel.Nifti1Image(ramp(2, 3, 4), np.eye(4))

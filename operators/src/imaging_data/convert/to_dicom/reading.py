@@ -2,6 +2,7 @@
 """What is read of each kind of file: datasets with its pixels and their place, for `writer.write_series`."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -16,6 +17,8 @@ from .cross_sections import CrossSections
 from .tree import VOLUMES, Item
 from .voxels import Voxels, check_shape
 from .writer import NewSeries
+
+OWN_PLACE = "It says itself where it lies, so the spacing or affine that was given does not count."
 
 
 class UnequalSlices(ImagingDataError):
@@ -43,12 +46,11 @@ def images_of(
 
 def _voxels(item: Item, affine: Affine | None) -> Voxels:
     path = item.paths[0]
-    if item.ending in nifti.ENDINGS:
-        return nifti.read_nifti(path)
-    if item.ending in arrays.ITK_ENDINGS:
-        return arrays.read_itk(path)
     if item.ending in arrays.NUMPY_ENDINGS:
         return arrays.read_numpy(path, affine)
+    if item.ending in VOLUMES:
+        voxels = nifti.read_nifti(path) if item.ending in nifti.ENDINGS else arrays.read_itk(path)
+        return voxels if affine is None else replace(voxels, notes=(*voxels.notes, OWN_PLACE))
     assert affine is not None
     return Voxels(_stacked(item), affine)
 
