@@ -7,9 +7,11 @@ import sys
 PROGRAM = """
 import sys
 from imaging_operators.graph import Application
-assert not {"monai", "monai.transforms", "matplotlib", "nibabel"} & set(sys.modules)
+assert not {"monai", "monai.transforms", "matplotlib", "nibabel", "torch"} & set(sys.modules)
 import monai.deploy.core
 assert monai.deploy.core.Application is Application
+from monai.deploy.core.models import torch_model
+assert torch_model.torch.__version__ and torch_model.torch.jit is sys.modules["torch"].jit
 from monai.transforms import Compose
 assert monai.transforms.Compose is Compose
 assert monai.networks.nets.UNet and monai.deploy.operators and monai.__version__
