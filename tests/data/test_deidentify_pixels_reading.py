@@ -10,6 +10,7 @@ from burned_in import ct_slice, parts_of, tissue
 
 from imaging_data.deidentify import Profile, pixels
 from imaging_data.deidentify.frames import Frames
+from imaging_data.deidentify.holding import HeldBack
 from imaging_data.deidentify.pixels import clean_pixels
 from imaging_data.deidentify.profile import UnusableProfile
 from imaging_data.deidentify.text import TextUnreadable, check_languages
@@ -67,10 +68,26 @@ def test_own_rules_hold_for_plain_slices_and_ours_do_not(
     assert not asked
 
 
+def test_what_no_rule_is_known_for_is_held_on_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plain slice is not read, so it needs no rule; a device that is said to write nothing has one."""
+    no_words(monkeypatch)
+    strict = CLEAN + 'without_rule = "hold"\n'
+    rule = '[[rule]]\nname = "x"\nmodality = "XA"\nmask = []\n'
+    picture = tissue((64, 64)).astype(np.uint8)
+    clean_pixels(parts_of(picture, Modality="XA"), profile(tmp_path, CLEAN))
+    clean_pixels(parts_of(picture, Modality="XA"), profile(tmp_path, strict + rule))
+    clean_pixels(ct_slice(tissue((64, 64))), profile(tmp_path, strict))
+    with pytest.raises(HeldBack, match="its device no rule"):
+        clean_pixels(parts_of(picture, Modality="XA"), profile(tmp_path, strict))
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ('read_pixels = "some"', "read_pixels = 'some'"),
+        ('without_rule = "read it"', "without_rule = 'read it'"),
         ("languages = []", "languages = []"),
         ("languages = [1]", "languages = [1]"),
         ('[[rule]]\nname = "x"\nmodality = "CT"\nmask = []\nmodell = "y"', "rule 'x': 'modell' is not known"),

@@ -96,8 +96,9 @@ def _shows_something(parts: Parts) -> bool:
 def _clean(parts: Parts, reading: Reading) -> Parts:
     frames = Frames.of(parts)
     changed = frames.clear_overlay_bits() | _clear_hidden(frames, reading)
-    masked = _mask_by_rule(frames, reading)
-    if not _needs_no_reading(frames, reading):
+    read = not _needs_no_reading(frames, reading)
+    masked = _mask_by_rule(frames, reading, read)
+    if read:
         if not is_installed():
             raise TextUnreadable("The program tesseract is not installed.")
         masked |= _mask_words(frames, reading)
@@ -125,7 +126,7 @@ def _words_of(picture: Picture, reading: Reading) -> list[Word]:
     return [*read_words(picture, reading.languages), *find_lines(picture)]
 
 
-def _mask_by_rule(frames: Frames, reading: Reading) -> bool:
+def _mask_by_rule(frames: Frames, reading: Reading, read: bool) -> bool:
     """What regions and devices' rules say is made black.  Whether anything was."""
     try:
         mask = black_by_rule(frames.dataset, frames.shape, reading.rules)
@@ -135,6 +136,8 @@ def _mask_by_rule(frames: Frames, reading: Reading) -> bool:
         raise HeldBack(
             "It is an ultrasound image without SequenceOfUltrasoundRegions, and no rule for its device is known."
         )
+    if mask is None and read and reading.rule_needed:
+        raise HeldBack("It has no regions and its device no rule, and the profile holds such images.")
     if mask is None or not mask.any():
         return False
     frames.blacken(mask)
