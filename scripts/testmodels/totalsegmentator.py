@@ -46,7 +46,7 @@ def make(models: Path) -> None:
     phantoms = [torso(seed).render(torso_grid(), seed=seed, factor=1) for seed in SEEDS]
     names = sorted(phantoms[0].organs, key=lambda name: phantoms[0].organs[name])
     total = network(len(names) + 1)
-    train(total, list(_organs(phantoms, names)), TOTAL.patch, steps=500)
+    train(total, list(_organs(phantoms, names)), TOTAL.patch, steps=280)
     labels = [0, *(TOTAL.classes[CLASS_OF.get(name, name)] for name in names)]
     body = network(2)
     train(body, list(_bodies(phantoms)), (48, 64, 64), steps=60)
