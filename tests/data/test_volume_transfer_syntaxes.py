@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """One slice in every transfer syntax: the same HU, or a refusal that says why."""
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from builders import ct_series
+from PIL import Image
 from pydicom import dcmread, dcmwrite
 from pydicom.encaps import encapsulate, generate_frames
-from pydicom.uid import ExplicitVRBigEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless
+from pydicom.uid import ExplicitVRBigEndian, JPEG2000Lossless, JPEGBaseline8Bit, JPEGLSLossless, RLELossless
 
 from imaging_data import UnreadableInstance, UnsupportedTransferSyntax, Volume, find_instances, read_volume
 from imaging_data.pixels import check_transfer_syntax
@@ -154,4 +156,18 @@ def test_a_codestream_that_is_cut_off_is_refused(tmp_path, syntax):
     dataset["PixelData"].is_undefined_length = True
     dataset.save_as(path)
     with pytest.raises(UnreadableInstance, match=f"{path.name}: The codestream of frame 1 is cut off"):
+        _read(path)
+
+
+def test_a_colour_picture_where_grey_values_should_be_is_refused(tmp_path):
+    """Whatever decoders are installed here: gdcm, which is no dependency of ours, makes something of it."""
+    path = ct_series(tmp_path, 1, 32, 32, BitsAllocated=8, BitsStored=8, HighBit=7)[0]
+    picture = BytesIO()
+    Image.linear_gradient("L").resize((32, 32)).convert("RGB").save(picture, "JPEG")
+    dataset = dcmread(path)
+    dataset.PixelData = encapsulate([picture.getvalue()])
+    dataset["PixelData"].is_undefined_length = True
+    dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    dataset.save_as(path)
+    with pytest.raises(UnreadableInstance, match="cannot be decoded"):
         _read(path)
