@@ -10,9 +10,8 @@ from ..convert.grids import Affine
 from ..slices import Slice
 from ..values import items_of, numbers_of
 
-Gradient = tuple[
-    float, float, float, float
-]  # b-value in s/mm2, and a direction in the patient (LPS), 0 without one
+# b-value in s/mm2, and a direction in the patient (LPS), 0 without one
+Gradient = tuple[float, float, float, float]
 UNIT = 0.01  # how far from 1 a direction's length may be
 
 
@@ -53,9 +52,8 @@ def bval_and_bvec(gradients: Sequence[Gradient], affine: Affine) -> tuple[str, s
     FSL wants a direction along the file's axes, with the first reversed where they are right-handed.
     """
     table = np.array(gradients)
-    axes = affine[:3, 2::-1] / np.linalg.norm(
-        affine[:3, 2::-1], axis=0
-    )  # column, row, slice, as the file has them
+    axes = affine[:3, 2::-1]  # column, row, slice, as the file has them
+    axes = axes / np.linalg.norm(axes, axis=0)
     directions = table[:, 1:] @ axes
     if np.linalg.det(axes) > 0:
         directions[:, 0] *= -1
