@@ -33,9 +33,7 @@ class Index:
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        self._images: dict[int, int] | None = (
-            None  # rows by the hash of their UID; None: the database has an index
-        )
+        self._images: dict[int, int] | None = None  # rows by the hash of their UID, until there is an index
         if not writer.indexed:
             rows = writer.each("SELECT id, sop_instance_uid FROM image")
             self._images = {hash(row["sop_instance_uid"]): row["id"] for row in rows}

@@ -35,27 +35,12 @@ NUMBERS = {  # what values in digits may look like; anything else in them is not
     "AS": re.compile(rb"[0-9DWMY\\ \0]*"),
     "UI": re.compile(rb"[0-9.\\ \0]*"),
 }
-SIZES = {
-    "US": 2,
-    "SS": 2,
-    "UL": 4,
-    "SL": 4,
-    "FL": 4,
-    "AT": 4,
-    "FD": 8,
-    "UV": 8,
-    "SV": 8,
-}  # bytes of one value
-SAYING = TEXT | {
-    "DS",
-    "FD",
-    "FL",
-    "UN",
-    "UR",
-}  # VRs whose values say something in a sequence that must say nothing
-LISTED, TEXTS, BLANK = range(
-    3
-)  # what goes from items: what the table says; free texts, too; all that says anything
+SIZES = {  # bytes of one value
+    "US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "AT": 4, "FD": 8, "UV": 8, "SV": 8,
+}  # fmt: skip
+SAYING = TEXT | {"DS", "FD", "FL", "UN", "UR"}  # VRs that say something in a sequence that must say nothing
+# What goes from items: what the table says, free texts, too, all that says anything.
+LISTED, TEXTS, BLANK = range(3)
 BULK = 1 << 20  # bytes
 ITEMS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # what a sequence begins with
 PATIENT_ID, PATIENT_NAME = BaseTag(0x00100020), BaseTag(0x00100010)

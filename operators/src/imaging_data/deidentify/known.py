@@ -23,9 +23,8 @@ _ID = re.compile(r"(ID|IDs|Identifier|Number|Locator)$")
 PUBLIC_UIDS = ("ClassUID", "CodingSchemeUID")
 NOT_PATIENTS = {"SeriesNumber", "AcquisitionNumber", "InstanceNumber"}
 
-Element = tuple[
-    str, Dataset, BaseTag, str, list[str], bytes
-]  # path, data set, tag, VR, values, encoded value
+# Path, data set, tag, VR, values, encoded value.
+Element = tuple[str, Dataset, BaseTag, str, list[str], bytes]
 
 
 @dataclass
