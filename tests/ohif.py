@@ -10,7 +10,7 @@ import json
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -139,7 +139,11 @@ class Handler(SimpleHTTPRequestHandler):
             super().do_GET()
 
     def _ask_the_archive(self) -> None:
-        connection = http.client.HTTPConnection(self.archive.host, self.archive.http_port, timeout=60)
+        archive = http.client.HTTPConnection(self.archive.host, self.archive.http_port, timeout=60)
+        with closing(archive) as connection:
+            self._pass_on(connection)
+
+    def _pass_on(self, connection: http.client.HTTPConnection) -> None:
         request = self.archive.client.build_request("GET", self.path)
         authorization = next(self.archive.client.auth.sync_auth_flow(request)).headers["Authorization"]
         headers = {"Authorization": authorization, "Host": self.headers["Host"]}
@@ -148,14 +152,14 @@ class Handler(SimpleHTTPRequestHandler):
         connection.request("GET", self.path, headers=headers)
         response = connection.getresponse()
         self._answer(response.status, response.headers.get("Content-Type", ""), response.read())
-        connection.close()
 
     def _answer(self, status: int, content_type: str, content: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        with suppress(ConnectionError):  # the page has gone on to another one
+            self.end_headers()
+            self.wfile.write(content)
 
     def log_message(self, format: str, *arguments: Any) -> None:
         """Nothing: the page's console says what went wrong."""

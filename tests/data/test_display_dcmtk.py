@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from convert_inputs import to_dicom
 from numpy.typing import NDArray
 from PIL import Image
 from radiograph_files import dx, lookup_table
@@ -51,6 +52,16 @@ def by_dcmtk(path: Path, target: Path, *options: str) -> NDArray[np.int32]:
     subprocess.run(["dcmj2pnm", *options, path, target], check=True, capture_output=True)
     with Image.open(target) as image:
         return np.asarray(image).astype(np.int32)
+
+
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+def test_a_jpeg_in_colour_is_decoded_as_dcmtk_does(tmp_path: Path, subsampling):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.jpg", subsampling=subsampling)
+    to_dicom(tmp_path / "a.jpg", tmp_path / "a.dcm", "OT")
+    theirs = by_dcmtk(tmp_path / "a.dcm", tmp_path / "a.ppm", "+op")
+    array = picture(tmp_path / "a.dcm").array
+    assert np.abs(array - theirs).max() <= 1
 
 
 @pytest.mark.parametrize("name", CASES)

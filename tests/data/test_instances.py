@@ -95,7 +95,7 @@ def test_a_damaged_instance_is_refused_by_name_not_skipped(tmp_path):
 
 
 def test_a_file_that_the_system_does_not_give_is_refused_by_name(tmp_path):
-    with pytest.raises(UnreadableInstance, match=f"{tmp_path.name}: Is a directory") as raised:
+    with pytest.raises(UnreadableInstance, match=f"{tmp_path.name}: It is no regular file") as raised:
         read_instance(tmp_path)
     assert raised.value.hint == "Check the file and who may read it."
 

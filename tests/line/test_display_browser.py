@@ -68,6 +68,7 @@ BY_WEBGL_ALONE = {
     "exact window": (RAMP, {"WindowCenter": 700.5, "WindowWidth": 90.25, "VOILUTFunction": "LINEAR_EXACT"}),
     "sigmoid": (RAMP, {"WindowCenter": 2000, "WindowWidth": 1900, "VOILUTFunction": "SIGMOID"}),
 }
+COLOUR, PALETTE = "deid_burned_in_text/RGB_ORIGINAL.dcm", "us_multiframe_palette/US-PAL-8-10x-echo"
 KNOW = """async studies => {
   const [source] = extensionManager.getActiveDataSource();
   await source.initialize({params: {}, query: new URLSearchParams()});
@@ -122,6 +123,15 @@ class Drawn:
 
     def by_ohif(self, name: str, frame: int = 0, on_processor: bool = True) -> NDArray[np.int16]:
         """Red, green and blue (rows, columns, 3) of a frame, counted from 0."""
+        drawn = self._draw(name, frame, on_processor)
+        if on_processor and not np.ptp(
+            drawn
+        ):  # of a colour image that it draws a second time it shows nothing
+            self._draw(COLOUR if name != COLOUR else PALETTE, 0, on_processor)
+            drawn = self._draw(name, frame, on_processor)
+        return drawn
+
+    def _draw(self, name: str, frame: int, on_processor: bool) -> NDArray[np.int16]:
         head = dcmread(self.files[name], stop_before_pixels=True, force=True)
         place = (
             f"studies/{head.StudyInstanceUID}/series/{head.SeriesInstanceUID}/instances/{head.SOPInstanceUID}"
@@ -186,10 +196,6 @@ def test_a_sample_is_shown_as_ohif_shows_it_and_as_the_standard_says(drawn: Draw
 
 @pytest.mark.parametrize("name", MADE)
 def test_what_ohif_does_in_its_own_way_is_followed(drawn: Drawn, name):
-    if name == "YBR":
-        drawn.by_ohif(
-            "deid_burned_in_text/RGB_ORIGINAL.dcm"
-        )  # of the colour image it drew last it shows nothing
     theirs = drawn.by_ohif(name)
     assert np.array_equal(drawn.by_us(name), theirs)
     assert np.ptp(theirs) > 100

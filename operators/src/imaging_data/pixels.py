@@ -8,24 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.encaps import generate_frames
-from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import (
-    JPEG2000,
     UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
-    JPEG2000Lossless,
-    JPEGBaseline8Bit,
-    JPEGExtended12Bit,
-    JPEGLossless,
-    JPEGLosslessSV1,
-    JPEGLSLossless,
-    JPEGLSNearLossless,
 )
 
 from . import jpeg2000
+from .decoders import get_decoder
 from .errors import UnreadableInstance, UnsupportedPixels, UnsupportedTransferSyntax, naming
 from .instances import SeriesInstance
 from .parts import Parts
@@ -35,17 +27,7 @@ NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLitt
 GREY = ("MONOCHROME1", "MONOCHROME2")
 EXACT_IN_FLOAT32 = 24  # bits
 JPEG = "1.2.840.10008.1.2.4."  # what UIDs of transfer syntaxes with codestreams begin with
-FOREIGN = "gdcm"  # a decoder that is no dependency of ours
 END, END_WITHIN = b"\xff\xd9", 64  # the marker, and of how many last bytes: some pad what is behind it
-
-# An image is the same image wherever this runs.  Where gdcm happens to be installed pydicom asks it first, and it makes
-# something even of frames that contradict their attributes, which our decoders refuse.
-for _uid in (
-    JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1, JPEGLSLossless, JPEGLSNearLossless,
-    JPEG2000Lossless, JPEG2000,
-):  # fmt: skip
-    if FOREIGN in get_decoder(_uid).available_plugins:
-        get_decoder(_uid).remove_plugin(FOREIGN)
 
 
 @dataclass(frozen=True)

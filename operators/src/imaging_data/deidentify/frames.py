@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
-from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, convert_color_space
 from pydicom.uid import (
     JPEG2000,
@@ -20,6 +19,7 @@ from pydicom.uid import (
     JPEGLSNearLossless,
 )
 
+from ..decoders import get_decoder
 from ..elements import PixelSpan
 from ..errors import UnreadableInstance, UnsupportedPixels
 from ..parts import Parts

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
+from ..decoders import get_decoder
 from ..errors import UnreadableInstance, UnsupportedPixels
 from ..parts import Parts
 from ..pixels import NATIVE, check_codestreams, check_transfer_syntax
