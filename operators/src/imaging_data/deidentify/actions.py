@@ -21,7 +21,7 @@ from .holding import HeldBack
 from .profile import CLEAN_DESCRIPTORS, MODIFIED_DATES, RETAIN_UIDS, Profile, Rule
 from .pseudonyms import Key
 from .substitutes import TEXT, dummy, empty
-from .words import UNMISTAKABLE, clean_text, is_long, searched, text_words
+from .words import UNMISTAKABLE, clean_text, is_long, text_words
 
 KEEP, REMOVE = Rule("K", "K"), Rule("X", "X")
 DATES = frozenset({"DA", "DT"})
@@ -93,9 +93,8 @@ class Cleaner:
 
     def __post_init__(self) -> None:
         self._depth, self._mode = 0, LISTED
-        self._echo = searched(self.words)
-        plain = [word.encode() for word in self.words if len(word) >= UNMISTAKABLE + word.isdigit()]
-        self._bulk = re.compile(b"|".join(map(re.escape, plain)), re.IGNORECASE) if plain else None
+        self._echo = [word for word in self.words if is_long(word)]
+        self._bulk = [word.encode() for word in self.words if len(word) >= UNMISTAKABLE + word.isdigit()]
         self._actions: dict[str, Callable[[Dataset, BaseTag, str, Rule], None]] = {
             "K": self._keep, "C": self._clean, "U": self._uid, "H": self._hash, "R": self._replace,
             "Z": self._empty, "D": self._dummy,
@@ -277,10 +276,11 @@ class Cleaner:
         """Whether a value says a part of the patient's name or an identifier; of bulk data, the first MiB."""
         raw = dataset.get_item(tag).value
         if vr not in ECHOING:  # what is short, or digits only, occurs among numbers by chance
-            return bool(self._bulk and isinstance(raw, bytes) and self._bulk.search(raw, 0, BULK))
-        plain = isinstance(raw, bytes) and raw.isascii() and b"\x1b" not in raw
-        text = raw.decode("ascii") if plain else _decoded(dataset, tag)
-        return bool(self._echo and self._echo.search(text.casefold()))
+            plain = raw[:BULK].lower() if isinstance(raw, bytes) else b""
+            return any(word in plain for word in self._bulk)
+        ascii_only = isinstance(raw, bytes) and raw.isascii() and b"\x1b" not in raw
+        text = (raw.decode("ascii") if ascii_only else _decoded(dataset, tag)).casefold()
+        return any(word in text for word in self._echo)
 
     def _drop_creators(self, dataset: Dataset) -> None:
         """Creators of blocks that are gone go, too."""

@@ -70,12 +70,6 @@ def is_long(word: str) -> bool:
     return letters_in(word) >= SHORTEST
 
 
-def searched(words: Iterable[str]) -> re.Pattern[str] | None:
-    """What finds any of `words` that is long enough inside another text; None for none."""
-    long = sorted(filter(is_long, words), key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, long))) if long else None
-
-
 def bounded(word: str) -> str:
     """A pattern of `word`: a short one only where no other letter touches it, as Mary is not meant in primary."""
     pattern = re.escape(word)
