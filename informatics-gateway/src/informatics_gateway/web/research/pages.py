@@ -6,6 +6,7 @@ They change things, so every form carries a token of this process; they answer o
 
 import secrets
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from fastapi import APIRouter, Depends, HTTPException
 from fastapi.concurrency import run_in_threadpool
@@ -114,12 +115,11 @@ class _Desk:
 
     def _begin(self, form: FormData, name: str, plan: Begin) -> Response:
         try:
-            task = self._tasks.new(name)
-            try:
+            with ExitStack() as undoing:
+                task = self._tasks.new(name)
+                undoing.callback(self._tasks.drop, task)  # else it would count as waiting
                 self._tasks.begin(task, plan(self._config, form, task))
-            except BaseException:
-                self._tasks.drop(task)  # it would count as waiting
-                raise
+                undoing.pop_all()
         except ExplainedError as error:
             sentence = f"{error} {error.hint}"
             return HTMLResponse(render("error.html", status=422, phrase="Not begun", sentence=sentence), 422)
